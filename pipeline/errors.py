@@ -1,0 +1,42 @@
+"""The errors that a user can meet, each one sentence that says what is wrong and where, and a hint what to do next.
+
+PrefpipeError
+├── UsageError    the command or its input cannot be used as given (exit code 2)
+└── RunError      the run itself failed (exit code 1)
+"""
+
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class PrefpipeError(Exception):
+    """Anything that stops a command and that its user can act on; shown without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        """Take the sentence that says what is wrong and where, and the sentence that says what to do."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PrefpipeError):
+    """The command or its input cannot be used as given; nothing was asked and nothing was written."""
+
+    exit_code = 2
+
+
+class RunError(PrefpipeError):
+    """The run failed; whatever was answered before is kept in the answer store."""
+
+
+def did_you_mean(word: str, known: list[str]) -> str | None:
+    """Return the hint for a mistyped word: the nearest known one, or all of them where there are few.
+
+    >>> did_you_mean("bordo", ["borda", "elo"])
+    "Did you mean 'borda'?"
+    """
+    if near := get_close_matches(word, known, n=1):
+        return f"Did you mean '{near[0]}'?"
+    return f"Known are: {', '.join(known)}." if known else None
