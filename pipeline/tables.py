@@ -56,7 +56,10 @@ class TableKind:
 
 PROMPTS = TableKind(
     "prompts",
-    _columns({"prompt_id": pa.string(), "prompt": CONVERSATION}, {"reference": pa.string(), "metadata": pa.string()}),
+    _columns(
+        {"prompt_id": pa.string(), "prompt": CONVERSATION},
+        {"reference": pa.string(), "metadata": pa.string()},
+    ),
     made_by="your own file of prompts",
     needed=("prompt",),
 )

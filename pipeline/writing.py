@@ -1,0 +1,130 @@
+"""Writing tables: each beside its target, renamed when it is complete, its footer saying how it was made."""
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import RunError, UsageError
+from .provenance import FOOTER_KEY, Provenance
+from .reading import STREAM, is_parquet
+
+ROW_GROUP_ROWS = 8192
+
+
+class TableWriter:
+    """Writes a table beside its target and puts it in place when all rows are there.
+
+    Use as a context manager. Entering creates the hidden working file, so that a folder without write permission is
+    known before anything is asked; leaving by an exception removes it and leaves an older target as it was.
+    """
+
+    def __init__(self, path: str | Path, schema: pa.Schema, made: Provenance) -> None:
+        """Take target, columns, and what the footer is to say."""
+        self.path = Path(path)
+        footer = {FOOTER_KEY: msgspec.json.encode(made, order="deterministic")}
+        self._schema = schema.with_metadata(footer)
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self._parquet: pq.ParquetWriter | None = None
+        self._lines: BinaryIO | None = None
+        self._waiting: list[pa.Table] = []
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        if str(self.path) == STREAM:
+            self._lines = sys.stdout.buffer
+            return self
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._remove_orphans()
+            if is_parquet(self.path):
+                self._parquet = pq.ParquetWriter(self._partial, self._schema, compression="zstd")
+            elif self.path.suffix == ".jsonl":
+                self._lines = self._partial.open("wb")
+            else:
+                raise UsageError(
+                    f"The ending of {self.path} names no format that can be written.",
+                    "Use .parquet or .jsonl, or - for JSON lines on standard output.",
+                )
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                "Choose a folder that you may write to with -o.",
+            ) from error
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows; their columns must be those of the schema."""
+        table = table.select(self._schema.names).cast(self._schema.remove_metadata())
+        self.rows += table.num_rows
+        self._waiting.append(table)
+        if sum(part.num_rows for part in self._waiting) >= ROW_GROUP_ROWS:
+            self._flush()
+
+    def write_rows(self, rows: list[dict[str, Any]]) -> None:
+        """Append rows given as mappings; a column that a row lacks is null."""
+        if rows:
+            self.write(pa.Table.from_pylist(rows, schema=self._schema))
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        self._waiting.clear()
+        try:
+            if self._parquet:
+                self._parquet.write_table(table)
+            elif self._lines:
+                self._lines.writelines(msgspec.json.encode(row) + b"\n" for row in table.to_pylist())
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror}.", "Is the disk full?") from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        complete = False
+        try:
+            if error is None:
+                self._flush()
+                complete = True
+        finally:
+            if self._parquet:
+                self._parquet.close()
+            if self._lines:
+                self._lines.flush()
+            if str(self.path) != STREAM:
+                self._finish(complete=complete)
+
+    def _finish(self, *, complete: bool) -> None:
+        if self._lines:
+            self._lines.close()
+        if not complete:
+            self._partial.unlink(missing_ok=True)
+            return
+        with self._partial.open("rb") as file:
+            os.fsync(file.fileno())
+        self._partial.replace(self.path)
+
+    def _remove_orphans(self) -> None:
+        """Remove working files of earlier runs that were killed."""
+        for orphan in self.path.parent.glob(f".{self.path.name}.*.partial"):
+            process = orphan.name.split(".")[-2]
+            if not (process.isdigit() and _is_running(int(process))):
+                orphan.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
