@@ -1,0 +1,1 @@
+"""What users bring in and what trainers read, one format a file."""

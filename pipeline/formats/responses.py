@@ -1,0 +1,110 @@
+"""Responses, made by prefpipe or elsewhere, as groups of candidates to the same prompt."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import UsageError
+from ..ids import content_id, response_id
+from ..reading import BATCH_ROWS, display, is_parquet, open_parquet, read
+from ..tables import RESPONSES, Status
+from .prompts import prompt_row
+from .rows import Row, rows
+
+_OWN = tuple(name for name in RESPONSES.schema.names if name not in {"prompt", "reference", "metadata"})
+
+
+def read_candidates(path: str | Path) -> Iterator[list[Row]]:
+    """Yield the responses to each prompt, in order of response id, whatever the order of the file's rows.
+
+    A file by `prefpipe generate` is streamed, as long as the rows of a prompt stand together; any other is sorted in
+    memory first. A file made elsewhere needs `prompt`, `model` and `content`; ids, sample numbers and status follow.
+
+    Raises:
+        UsageError: The file is no table of responses, or an id stands for two different responses.
+    """
+    if is_parquet(path) and set(RESPONSES.schema.names) <= set(open_parquet(path).schema_arrow.names):
+        tables = read(path, RESPONSES) if _groups_stand_together(path) else _sorted(read(path, RESPONSES))
+    else:
+        tables = _sorted(_completed(path))
+    stream = (row for table in tables for batch in table.to_batches(BATCH_ROWS) for row in batch.to_pylist())
+    for prompt_id, group in groupby(stream, key=lambda row: row["prompt_id"]):
+        candidates = sorted(group, key=lambda row: str(row["response_id"]))
+        for one, other in pairwise(candidates):
+            if one["prompt"] != other["prompt"]:
+                raise UsageError(
+                    f"{display(path)}: two different prompts have the id {prompt_id}.",
+                    "Leave the column 'prompt_id' out to have it derived from the conversation.",
+                )
+            if one["response_id"] == other["response_id"]:
+                raise UsageError(
+                    f"{display(path)}: the response {one['response_id']} (model {one['model']}) stands there twice.",
+                    "Remove the repeated rows, or number them in a column 'sample'.",
+                )
+        yield candidates
+
+
+def _groups_stand_together(path: str | Path) -> bool:
+    """Tell whether all rows of each prompt are neighbours, from one pass over the id column."""
+    starts: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+    last: str | None = None
+    for batch in open_parquet(path).iter_batches(batch_size=8 * BATCH_ROWS, columns=["prompt_id"]):
+        ids = batch.column(0).to_pylist()
+        before = [last, *ids[:-1]]
+        starts.append(np.array([hash(one) for one, prior in zip(ids, before, strict=True) if one != prior], np.int64))
+        last = ids[-1] if ids else last
+    hashes = np.concatenate(starts) if starts else np.empty(0, np.int64)
+    return len(np.unique(hashes)) == len(hashes)
+
+
+def _sorted(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield pa.concat_tables(tables).sort_by("prompt_id")
+
+
+def _completed(path: str | Path) -> Iterator[pa.Table]:
+    """Yield the rows of a file made elsewhere with the missing columns filled in."""
+    seen: Counter[str] = Counter()
+    stream = (_completed_row(row, place, seen) for place, row in rows(path))
+    while chunk := list(islice(stream, BATCH_ROWS)):
+        yield _table(chunk, path)
+    if not seen:
+        raise UsageError(f"{display(path)} holds no responses.", f"Make one with `{RESPONSES.made_by}`.")
+
+
+def _table(chunk: list[Row], path: str | Path) -> pa.Table:
+    try:
+        return pa.Table.from_pylist(chunk, schema=RESPONSES.schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise UsageError(f"{display(path)}: a column has another type than a responses table: {error}.") from error
+
+
+def _completed_row(row: Row, place: str, seen: Counter[str]) -> Row:
+    for name in ("model", "content"):
+        if name not in row:
+            raise UsageError(
+                f"{place} has no column '{name}', so it is no response.",
+                f"A responses table comes from `{RESPONSES.made_by}`, or needs at least {', '.join(RESPONSES.needed)}.",
+            )
+    model, content = row["model"], row["content"]
+    if not isinstance(model, str) or not model:
+        raise UsageError(f"{place}: 'model' is not a text.", "Name the model that wrote the response.")
+    if content is not None and not isinstance(content, str):
+        raise UsageError(f"{place}: 'content' is not a text.", "Write the response as a string.")
+    filled: Row = {name: row.get(name) for name in _OWN} | prompt_row(row, place, own=_OWN)
+    key = content_id(filled["prompt_id"], model)
+    if filled["sample"] is None:
+        filled["sample"] = seen[key]
+    seen[key] += 1
+    if filled["response_id"] is None:
+        filled["response_id"] = response_id(filled["prompt_id"], model, filled["sample"], content)
+    if filled["status"] is None:
+        filled["status"] = Status.OK if content else Status.ERROR
+        filled["error"] = filled["error"] or (None if content else "the file holds no text here")
+    elif filled["status"] not in set(Status):
+        raise UsageError(f"{place}: the status '{filled['status']}' is unknown.", f"Known: {', '.join(Status)}.")
+    return filled
