@@ -1,0 +1,1 @@
+"""The command line: parse, call a stage, show what it says."""

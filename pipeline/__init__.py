@@ -1,0 +1,28 @@
+"""The stages as functions: each reads tables and writes one, and returns a summary of what it did.
+
+>>> from prefpipe.pipeline import generate, judge, rank, filter, export
+"""
+
+from .errors import PrefpipeError, RunError, UsageError
+from .export import export
+from .filter import filter  # noqa: A004 - the verb of the command
+from .generate import generate
+from .judge import judge
+from .rank import rank
+from .run import read_recipe, run, run_step
+from .summary import Summary
+
+__all__ = [
+    "PrefpipeError",
+    "RunError",
+    "Summary",
+    "UsageError",
+    "export",
+    "filter",
+    "generate",
+    "judge",
+    "rank",
+    "read_recipe",
+    "run",
+    "run_step",
+]

@@ -1,0 +1,5 @@
+"""`python -m prefpipe.cli`."""
+
+from .main import main
+
+main()

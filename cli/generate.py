@@ -1,0 +1,47 @@
+"""prefpipe generate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import CONCURRENCY, STORE, Concurrency, Json, MaxTokens, Output, Store, Temperature
+from .terminal import progress, show_summary
+
+
+def generate(
+    prompts: Annotated[Path, typer.Argument(help="Prompts: .parquet, .jsonl, .json, .csv, or - for standard input.")],
+    output: Output,
+    model: Annotated[
+        list[str],
+        typer.Option(help="A model to ask; repeat for more: gpt-4o-mini, llama-3@http://host:8000/v1, sim:strong."),
+    ],
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers of each model to each prompt.")] = 1,
+    system: Annotated[str | None, typer.Option(help="System message for prompts that bring none.")] = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    seed: Annotated[int | None, typer.Option(help="Passed to the models, mixed with the sample's number.")] = None,
+    prompt_column: Annotated[str | None, typer.Option(help="The column of the prompt, if it has another name.")] = None,
+    store: Store = STORE,
+    concurrency: Concurrency = CONCURRENCY,
+    json: Json = False,
+) -> None:
+    """Ask models for candidate responses to every prompt."""
+    from ..pipeline import generate as stage
+
+    with progress("generate") as meter:
+        summary = stage(
+            prompts,
+            output,
+            models=model,
+            samples=samples,
+            system=system,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            prompt_column=prompt_column,
+            store=store,
+            concurrency=concurrency,
+            meter=meter,
+        )
+    show_summary(summary, output, as_json=json)

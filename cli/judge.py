@@ -1,0 +1,48 @@
+"""prefpipe judge."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import CONCURRENCY, STORE, Concurrency, Json, MaxTokens, Output, Store, Temperature
+from .terminal import progress, show_summary
+
+
+def judge(
+    responses: Annotated[
+        Path, typer.Argument(help="Responses from `prefpipe generate`, or any file with prompt, model and content.")
+    ],
+    output: Output,
+    judge: Annotated[list[str], typer.Option(help="A model that judges; repeat for more.")],
+    protocol: Annotated[str, typer.Option(help="pairwise (every pair) or listwise (all candidates at once).")] = (
+        "pairwise"
+    ),
+    repeats: Annotated[int, typer.Option(min=1, help="How often everything is asked.")] = 1,
+    orders: Annotated[str, typer.Option(help="pairwise: both orders of each pair, or one drawn by chance.")] = "both",
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    seed: Annotated[int | None, typer.Option(help="For shuffles; passed to the judges as well, if given.")] = None,
+    store: Store = STORE,
+    concurrency: Concurrency = CONCURRENCY,
+    json: Json = False,
+) -> None:
+    """Ask judges which candidates are better; one vote a call."""
+    from ..pipeline import judge as stage
+
+    with progress("judge") as meter:
+        summary = stage(
+            responses,
+            output,
+            judges=judge,
+            protocol=protocol,
+            repeats=repeats,
+            orders=orders,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            store=store,
+            concurrency=concurrency,
+            meter=meter,
+        )
+    show_summary(summary, output, as_json=json)

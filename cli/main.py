@@ -1,0 +1,76 @@
+"""The app: every command under its name."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from .boundary import guarded
+from .demo import demo
+from .export import export
+from .filter import filter_
+from .generate import generate
+from .inspect import inspect
+from .judge import judge
+from .rank import rank
+from .run import run
+from .simulate import simulate
+
+app = typer.Typer(
+    name="prefpipe",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: prefpipe demo",
+)
+
+COMMANDS = {
+    "generate": generate,
+    "judge": judge,
+    "rank": rank,
+    "filter": filter_,
+    "export": export,
+    "run": run,
+    "inspect": inspect,
+    "demo": demo,
+    "simulate": simulate,
+}
+
+EXAMPLES = {
+    "generate": "prefpipe generate prompts.jsonl -o responses.parquet --model gpt-4o-mini --model sim:weak -n 2",
+    "judge": "prefpipe judge responses.parquet -o votes.parquet --judge gpt-4o --protocol listwise --repeats 5",
+    "rank": "prefpipe rank votes.parquet -o rankings.parquet --responses responses.parquet",
+    "filter": "prefpipe filter rankings.parquet -o kept.parquet --dropped dropped.parquet --keep-top 0.5",
+    "export": "prefpipe export kept.parquet --responses responses.parquet -o preferences.parquet --format dpo",
+    "run": "prefpipe run recipe.toml -o out/",
+    "inspect": "prefpipe inspect votes.parquet --rows 2",
+    "demo": "prefpipe demo -o demo/",
+    "simulate": "prefpipe simulate --port 8089",
+}
+
+for name, command in COMMANDS.items():
+    app.command(name, epilog=f"Example: {EXAMPLES[name]}")(guarded(command))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"prefpipe {version('prefpipe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def prefpipe(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn prompts into preference datasets that can be trusted.
+
+    Stages read and write tables: prompts → generate → judge → rank → filter → export → preferences.
+    """
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    app()

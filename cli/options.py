@@ -1,0 +1,22 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Where the table goes: .parquet, .jsonl, or - for standard output.")
+]
+Store = Annotated[
+    Path, typer.Option(envvar="PREFPIPE_STORE", help="The answer store: what it holds is never asked again.")
+]
+Concurrency = Annotated[int, typer.Option(min=1, help="The most calls in flight.")]
+Temperature = Annotated[
+    float | None, typer.Option(min=0, max=2, help="Sampling temperature; the server's own if not given.")
+]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="The most tokens of an answer.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the closing summary as JSON on standard output.")]
+
+STORE = Path(".prefpipe/answers.db")
+CONCURRENCY = 64

@@ -1,0 +1,20 @@
+"""prefpipe simulate."""
+
+from typing import Annotated
+
+import typer
+
+from .terminal import console
+
+
+def simulate(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8089,
+    host: Annotated[str, typer.Option(help="The address to listen on; loopback unless told otherwise.")] = "127.0.0.1",
+    api_key: Annotated[
+        str | None, typer.Option(envvar="PREFPIPE_SIMULATOR_KEY", help="Refuse calls that do not bring this key.")
+    ] = None,
+) -> None:
+    """Serve simulated models on a port, as an OpenAI-compatible server."""
+    from ..pipeline.llm.simulator import Simulator, run
+
+    run(Simulator(api_key=api_key), host, port, on_ready=lambda url: console.print(f"Serving {url} until Ctrl-C"))

@@ -1,0 +1,121 @@
+"""What a user sees: progress while a stage asks, its summary when it is done, and errors. Data goes to stdout."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ..pipeline.llm.meter import Meter
+    from ..pipeline.summary import Summary
+
+PLAIN_LINE_SECONDS = 30.0
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_error(message: str, hint: str | None = None) -> None:
+    """Print what is wrong and what to do."""
+    console.print(f"[red]error:[/red] {escape(_printable(message))}")
+    if hint:
+        console.print(f"[yellow]hint:[/yellow]  {escape(_printable(hint))}")
+
+
+def show_summary(summary: "Summary", output: Path | None = None, *, as_json: bool = False) -> None:
+    """Print a stage's closing account on stderr; as JSON on stdout if a script wants it."""
+    console.print(f"[bold]{summary.stage}[/bold]  {escape(summary.account())}")
+    line = " · ".join(
+        f"{name.replace('_', ' ')} {_figure(value)}" for name, value in summary.figures.items() if value is not None
+    )
+    if line:
+        console.print(f"  {escape(line)}")
+    if str(output) != "-":
+        console.print(f"  → {escape(summary.output)}")
+    for warning in summary.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+    if as_json:
+        # With the table itself on standard output, its summary would be taken for a row.
+        print(json.dumps(summary.as_json()), file=sys.stderr if str(output) == "-" else sys.stdout)
+
+
+def _figure(value: float | str) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+@contextmanager
+def progress(stage: str) -> Iterator["Meter"]:
+    """Give a meter and show it while the stage runs: a live line on a terminal, else a plain one now and then."""
+    from ..pipeline.llm.meter import Meter
+
+    meter = Meter()
+    if console.is_terminal:
+        with Live(
+            get_renderable=lambda: Text(progress_line(stage, meter), overflow="ellipsis", no_wrap=True),
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+        ):
+            yield meter
+        return
+    done = threading.Event()
+    watcher = threading.Thread(target=_plain_lines, args=(stage, meter, done), daemon=True)
+    watcher.start()
+    try:
+        yield meter
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _plain_lines(stage: str, meter: "Meter", done: threading.Event) -> None:
+    while not done.wait(PLAIN_LINE_SECONDS):
+        console.print(progress_line(stage, meter))
+
+
+def progress_line(stage: str, meter: "Meter") -> str:
+    """Return one line that says how far a run is and how fast it goes."""
+    seconds = max(monotonic() - meter.started, 1e-9)
+    rate = meter.sent / seconds
+    parts = [f"{stage} {meter.done:,}"]
+    if meter.total:
+        parts[0] += f"/{meter.total:,} ({meter.done / meter.total:.0%})"
+    parts.append(f"{rate:,.0f} calls/s")
+    parts.append(f"{(meter.prompt_tokens + meter.completion_tokens) / seconds:,.0f} tokens/s")
+    for name, count in (
+        ("in flight", meter.in_flight),
+        ("from store", meter.stored),
+        ("retries", meter.retries),
+        ("failed", meter.failed),
+    ):
+        if count:
+            parts.append(f"{count:,} {name}")
+    if meter.total and rate:
+        parts.append(f"{_duration((meter.total - meter.done) / rate)} left")
+    return " · ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def show(text: str) -> None:
+    """Print a result on stdout."""
+    Console(highlight=False, soft_wrap=True).print(_printable(text), markup=False)
+
+
+def _printable(text: str) -> str:
+    """Return text without control characters: what a model or a server wrote must not steer the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)

@@ -1,0 +1,156 @@
+"""generate: prompts in, candidate responses out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from .errors import UsageError
+from .formats.conversations import Message
+from .formats.prompts import read_prompts
+from .formats.rows import Row
+from .ids import response_id, seed_of
+from .llm.answers import Answer
+from .llm.ask import DEFAULT_CONCURRENCY, ask
+from .llm.meter import Meter
+from .llm.models import Model, parse_models
+from .llm.requests import Sampling, chat
+from .llm.store import DEFAULT_PATH, AnswerStore
+from .provenance import Provenance
+from .reading import BATCH_ROWS, display, fingerprint
+from .summary import Summary
+from .tables import RESPONSES, Status
+from .writing import TableWriter
+
+
+def generate(
+    prompts: str | Path,
+    output: str | Path,
+    *,
+    models: Sequence[str],
+    samples: int = 1,
+    system: str | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    seed: int | None = None,
+    prompt_column: str | None = None,
+    store: str | Path = DEFAULT_PATH,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    meter: Meter | None = None,
+) -> Summary:
+    """Ask every model for answers to every prompt, and write a responses table.
+
+    A failed call is a row whose status and error say so. Prompts that stand in the file twice are asked once.
+
+    Args:
+        prompts: Parquet, JSON lines, JSON or CSV with `prompt`, `messages` or `instruction` (+ `input`), or `-`.
+        output: Where the responses go: .parquet, .jsonl, or `-`.
+        models: Model specs.
+        samples: Answers of each model to each prompt.
+        system: A system message for prompts that bring none.
+        temperature: Passed to the models; left to their servers where it is None.
+        max_tokens: The most tokens of an answer.
+        seed: Passed to the models, mixed with the sample's number.
+        prompt_column: The column that holds the prompt, where it has another name.
+        store: The answer store.
+        concurrency: The most calls in flight.
+        meter: Counts progress for whoever watches.
+
+    Raises:
+        UsageError: The prompts or a model spec cannot be used.
+        RunError: A server refuses all calls.
+    """
+    asked = parse_models(models)
+    meter = meter or Meter()
+    sampling = Sampling(temperature, max_tokens, seed)
+    settings = {
+        "models": [model.name for model in asked],
+        "samples": samples,
+        "system": system,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "seed": seed,
+    }
+    made = Provenance("generate", settings, [fingerprint(prompts)])
+    counts: Counter[str] = Counter()
+    calls = (
+        ((prompt, model, sample), chat(model, _with_system(prompt["prompt"], system), sampling, sample))
+        for prompt in _distinct(read_prompts(prompts, prompt_column), display(prompts), counts)
+        for model in asked
+        for sample in range(samples)
+    )
+    with TableWriter(output, RESPONSES.schema, made) as writer, AnswerStore(store) as kept:
+        answers = ask(calls, store=kept, meter=meter, concurrency=concurrency)
+        rows = (_row(*about, answer) for about, answer in answers)
+        while chunk := list(islice(rows, BATCH_ROWS)):
+            counts.update(row["status"] for row in chunk)
+            writer.write_rows(chunk)
+    return Summary(
+        "generate",
+        str(output),
+        "prompts",
+        rows_in=counts["read"],
+        rows_out=counts["read"] - counts["repeated"],
+        dropped={"stood in the file before": counts["repeated"]},
+        figures={
+            "responses": writer.rows,
+            **{status.value: counts[status] for status in Status if counts[status]},
+            **meter.figures(),
+        },
+        warnings=_warnings(counts, writer.rows),
+    )
+
+
+def _distinct(prompts: Iterator[Row], name: str, counts: Counter[str]) -> Iterator[Row]:
+    """Pass each prompt on once.
+
+    Raises:
+        UsageError: Two different prompts have the same id.
+    """
+    seen: dict[str, int] = {}
+    for prompt in prompts:
+        counts["read"] += 1
+        content = seed_of(prompt["prompt"])
+        if seen.setdefault(prompt["prompt_id"], content) != content:
+            raise UsageError(
+                f"{name}: two different prompts have the id {prompt['prompt_id']}.",
+                "Give each its own, or leave the column 'prompt_id' out to have it derived from the prompt.",
+            )
+        if len(seen) == counts["read"] - counts["repeated"]:
+            yield prompt
+        else:
+            counts["repeated"] += 1
+
+
+def _with_system(messages: list[Message], system: str | None) -> list[Message]:
+    """Return what is sent: a prompt that brings a system message keeps its own."""
+    if system is None or messages[0]["role"] in {"system", "developer"}:
+        return messages
+    return [{"role": "system", "content": system}, *messages]
+
+
+def _row(prompt: Row, model: Model, sample: int, answer: Answer) -> Row:
+    return {
+        **prompt,
+        "response_id": response_id(prompt["prompt_id"], model.name, sample, answer.text),
+        "model": model.name,
+        "sample": sample,
+        "content": answer.text,
+        "status": answer.status,
+        "error": answer.error,
+        "finish_reason": answer.finish_reason,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "latency": answer.latency,
+        "request_key": answer.key,
+    }
+
+
+def _warnings(counts: Counter[str], responses: int) -> tuple[str, ...]:
+    failed = responses - counts[Status.OK]
+    if not failed:
+        return ()
+    return (
+        f"{failed:,} of {responses:,} responses cannot be used; their rows say why (columns status and error). "
+        "Calls that gave no answer are asked again when the command is run again.",
+    )

@@ -1,0 +1,107 @@
+"""inspect: any table in, what it is out: where it came from, its columns, its rows."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from .formats.rows import Row, rows
+from .provenance import Provenance
+from .reading import existing, is_parquet, open_parquet, provenance
+from .tables import KINDS
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds.
+
+    Attributes:
+        name: The file's name.
+        kind: The kind of table, if its columns are those of one.
+        rows: How many rows it has.
+        columns: Each column's type.
+        statuses: How many rows have each status, where there is such a column.
+        sample: The first rows.
+        provenance: Where it came from, if its footer says so.
+    """
+
+    name: str
+    kind: str | None
+    rows: int
+    columns: dict[str, str]
+    statuses: dict[str, int]
+    sample: list[Row]
+    provenance: Provenance | None
+
+
+def inspect(path: str | Path, sample: int = 3) -> Table:
+    """Return what a Parquet or JSON-lines file holds.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    if is_parquet(path):
+        file = open_parquet(path)
+        columns = {column.name: _type_name(column.type) for column in file.schema_arrow}
+        count = file.metadata.num_rows
+        first = next(file.iter_batches(batch_size=max(sample, 1)), None)
+        shown = first.to_pylist()[:sample] if first is not None else []
+        statuses: Counter[str] = Counter()
+        if "status" in columns:
+            for batch in file.iter_batches(columns=["status"]):
+                statuses.update(batch.column(0).to_pylist())
+        made = provenance(path)
+    else:
+        existing(path)
+        everything = [row for _, row in rows(path)]
+        count, shown, made = len(everything), everything[:sample], None
+        columns = {name: type(value).__name__ for row in everything for name, value in row.items() if value is not None}
+        statuses = Counter(row["status"] for row in everything if isinstance(row.get("status"), str))
+    return Table(Path(path).name, _kind(columns), count, columns, dict(statuses.most_common()), shown, made)
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {_type_name(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return "{" + ", ".join(part.name for part in kind) + "}"
+    return str(kind)
+
+
+def _kind(columns: dict[str, str]) -> str | None:
+    if {"chosen", "rejected"} <= columns.keys():
+        return "preferences"
+    fitting = [kind for kind in KINDS.values() if set(kind.needed) <= columns.keys()]
+    return max(fitting, key=lambda kind: len(kind.needed)).name if fitting else None
+
+
+def as_json(table: Table) -> str:
+    """Return it as one JSON object."""
+    return msgspec.json.encode(asdict(table)).decode()
+
+
+def as_text(table: Table) -> str:
+    """Return it as plain text, long values cut."""
+    lines = [f"{table.name}: {table.kind or 'a table of no known kind'}, {table.rows:,} rows"]
+    if table.statuses:
+        lines.append("status: " + ", ".join(f"{name} {count:,}" for name, count in table.statuses.items()))
+    if table.provenance:
+        made = table.provenance
+        lines.append(f"made by: prefpipe {made.stage} (version {made.version})")
+        lines += [f"  {name} = {_short(value)}" for name, value in made.settings.items() if value is not None]
+        lines += [f"  from {item['name']} {item.get('sha256', '')[:12]}".rstrip() for item in made.inputs]
+    width = max((len(name) for name in table.columns), default=0)
+    lines += ["", *(f"{name:<{width}}  {kind}" for name, kind in table.columns.items())]
+    for number, row in enumerate(table.sample, start=1):
+        lines += ["", f"row {number}"]
+        lines += [f"  {name:<{width}}  {_short(value)}" for name, value in row.items() if value is not None]
+    return "\n".join(lines)
+
+
+def _short(value: Any, limit: int = 100) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

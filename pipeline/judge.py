@@ -1,0 +1,192 @@
+"""judge: responses in, votes out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError
+from .formats.responses import read_candidates
+from .formats.rows import Row
+from .ids import vote_id
+from .judging import listwise, pairwise
+from .judging.material import Conversation
+from .judging.questions import Question
+from .llm.answers import Answer
+from .llm.ask import DEFAULT_CONCURRENCY, ask
+from .llm.meter import Meter
+from .llm.models import Model, parse_models
+from .llm.requests import Request, Sampling, chat
+from .llm.store import DEFAULT_PATH, AnswerStore
+from .provenance import Provenance
+from .reading import BATCH_ROWS, fingerprint
+from .summary import Summary
+from .tables import VOTES, Status
+from .writing import TableWriter
+
+PROTOCOLS = {pairwise.NAME: pairwise, listwise.NAME: listwise}
+ORDERS = ("both", "one")
+
+
+def judge(
+    responses: str | Path,
+    output: str | Path,
+    *,
+    judges: Sequence[str],
+    protocol: str = pairwise.NAME,
+    repeats: int = 1,
+    orders: str = "both",
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    seed: int | None = None,
+    store: str | Path = DEFAULT_PATH,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    meter: Meter | None = None,
+) -> Summary:
+    """Ask every judge which candidates are better, and write a votes table with one row a call.
+
+    The questions about a prompt depend only on its candidates and the seed: neither the order of rows nor other prompts
+    change them, so an answer that was paid for serves again.
+
+    Args:
+        responses: A responses table, or a file with `prompt`, `model` and `content`, or `-`.
+        output: Where the votes go: .parquet, .jsonl, or `-`.
+        judges: Model specs.
+        protocol: "pairwise" asks every pair; "listwise" asks for a ranking of all candidates at once.
+        repeats: How often everything is asked.
+        orders: For pairwise, "both" orders of each pair, or "one" drawn by chance.
+        temperature: Passed to the judges; left to their servers where it is None.
+        max_tokens: The most tokens of an answer.
+        seed: What shuffles depend on; passed to the judges as well, if given.
+        store: The answer store.
+        concurrency: The most calls in flight.
+        meter: Counts progress for whoever watches.
+
+    Raises:
+        UsageError: The responses, a judge, or an option cannot be used.
+        RunError: A server refuses all calls.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"There is no protocol '{protocol}'.", f"Known: {', '.join(PROTOCOLS)}.")
+    if orders not in ORDERS:
+        raise UsageError(f"There is no choice of orders '{orders}'.", f"Known: {', '.join(ORDERS)}.")
+    asked = parse_models(judges)
+    meter = meter or Meter()
+    sampling = Sampling(temperature, max_tokens, seed)
+    settings = {
+        "judges": [model.name for model in asked],
+        "protocol": protocol,
+        "repeats": repeats,
+        "orders": orders if protocol == pairwise.NAME else None,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "seed": seed,
+    }
+    made = Provenance("judge", settings, [fingerprint(responses)])
+    counts: Counter[str] = Counter()
+    calls = (
+        ((candidates, question, model), _request(candidates, question, protocol, model, sampling))
+        for candidates in _judgeable(read_candidates(responses), counts)
+        for question in _questions(candidates, protocol, repeats, orders, seed or 0, counts)
+        for model in asked
+    )
+    with TableWriter(output, VOTES.schema, made) as writer, AnswerStore(store) as kept:
+        answers = ask(calls, store=kept, meter=meter, concurrency=concurrency)
+        rows = (_row(*about, protocol, answer) for about, answer in answers)
+        while chunk := list(islice(rows, BATCH_ROWS)):
+            counts.update(row["status"] for row in chunk)
+            writer.write_rows(chunk)
+    return Summary(
+        "judge",
+        str(output),
+        "prompts",
+        rows_in=counts["prompts"],
+        rows_out=counts["prompts"] - counts["lonely"],
+        dropped={"with fewer than two usable candidates": counts["lonely"]},
+        figures={
+            "votes": writer.rows,
+            **{status.value: counts[status] for status in Status if counts[status]},
+            "unusable_responses": counts["unusable"],
+            "identical_pairs_not_asked": counts["identical"],
+            **meter.figures(),
+        },
+        warnings=_warnings(counts, writer.rows),
+    )
+
+
+def _judgeable(groups: Iterator[list[Row]], counts: Counter[str]) -> Iterator[list[Row]]:
+    """Pass on the usable candidates of each prompt that has at least two."""
+    for group in groups:
+        candidates = [row for row in group if row["status"] == Status.OK]
+        counts["prompts"] += 1
+        counts["unusable"] += len(group) - len(candidates)
+        if len(candidates) > 1:
+            yield candidates
+        else:
+            counts["lonely"] += 1
+
+
+def _questions(
+    candidates: list[Row], protocol: str, repeats: int, orders: str, seed: int, counts: Counter[str]
+) -> Iterator[Question]:
+    count, prompt = len(candidates), candidates[0]["prompt_id"]
+    if protocol == listwise.NAME:
+        if count > listwise.MOST_CANDIDATES:
+            raise UsageError(
+                f"The prompt {prompt} has {count} candidates; a listwise question takes {listwise.MOST_CANDIDATES}.",
+                "Judge them with --protocol pairwise, or take fewer candidates.",
+            )
+        yield from listwise.questions(count, repeats, seed, prompt)
+        return
+    for question in pairwise.questions(count, repeats, orders, seed, prompt):
+        first, second = (candidates[index]["content"] for index in question.shown)
+        if first == second:
+            counts["identical"] += 1
+        else:
+            yield question
+
+
+def _request(candidates: list[Row], question: Question, protocol: str, model: Model, sampling: Sampling) -> Request:
+    conversation = Conversation(candidates[0]["prompt"], candidates[0]["reference"])
+    texts = [row["content"] for row in candidates]
+    return chat(model, PROTOCOLS[protocol].messages(question, conversation, texts), sampling, question.repeat)
+
+
+def _row(candidates: list[Row], question: Question, model: Model, protocol: str, answer: Answer) -> Row:
+    shown = [candidates[index]["response_id"] for index in question.shown]
+    prompt = candidates[0]["prompt_id"]
+    row: dict[str, Any] = {
+        "vote_id": vote_id(prompt, model.name, protocol, question.repeat, shown),
+        "prompt_id": prompt,
+        "judge": model.name,
+        "protocol": protocol,
+        "repeat": question.repeat,
+        "shown": shown,
+        "status": answer.status,
+        "error": answer.error,
+        "raw": answer.text,
+        "model_snapshot": answer.snapshot,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "latency": answer.latency,
+        "request_key": answer.key,
+    }
+    if answer.status == Status.OK and answer.text is not None:
+        verdict = PROTOCOLS[protocol].verdict(answer.text, len(shown))
+        if verdict.ranks is None:
+            row |= {"status": Status.INVALID, "error": verdict.reason}
+        else:
+            row["ranks"] = list(verdict.ranks)
+    return row
+
+
+def _warnings(counts: Counter[str], votes: int) -> tuple[str, ...]:
+    warnings = []
+    if failed := votes - counts[Status.OK]:
+        warnings.append(
+            f"{failed:,} of {votes:,} votes carry no verdict; their rows say why (columns status and error)."
+        )
+    if not votes:
+        warnings.append("No prompt has two usable candidates, so nothing was asked.")
+    return tuple(warnings)

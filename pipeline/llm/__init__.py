@@ -1,0 +1,1 @@
+"""Asking models: one way for every stage, and the only place that knows the openai package."""

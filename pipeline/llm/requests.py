@@ -1,0 +1,68 @@
+"""What is sent to a model, serialised once, and the key under which its answer is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from ..ids import seed_of
+from .models import OPENAI_URL, Model
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn; what is None is left to the server.
+
+    Attributes:
+        temperature: 0 for the likeliest answer, higher for more variety.
+        max_tokens: The most tokens that an answer may have.
+        seed: Sent with every call, mixed with what makes the call different from its repeats.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call.
+
+    Attributes:
+        model: Whom to ask.
+        body: The JSON that is sent.
+        key: Hex digits that stand for all that is sent, where to, and for which time.
+    """
+
+    model: Model
+    body: bytes
+    key: str
+
+
+def chat(model: Model, messages: Sequence[dict[str, Any]], sampling: Sampling, repeat: int) -> Request:
+    """Return the request for an answer to a conversation.
+
+    Args:
+        model: Whom to ask.
+        messages: The conversation.
+        sampling: How the answer is drawn. A simulated model always gets a seed, as it has no other source of chance.
+        repeat: Which time the same thing is asked; each has an answer of its own.
+    """
+    body: dict[str, Any] = {"model": model.sent_name, "messages": messages}
+    if sampling.temperature is not None:
+        body["temperature"] = sampling.temperature
+    if sampling.max_tokens is not None:
+        # OpenAI's newer models refuse the old name; most other servers know only the old one.
+        body["max_completion_tokens" if model.base_url == OPENAI_URL else "max_tokens"] = sampling.max_tokens
+    if sampling.seed is not None or model.simulated:
+        body["seed"] = seed_of(sampling.seed or 0, repeat) % 2**31
+    encoded = _encode(body)
+    return Request(model, encoded, _key(model.base_url, encoded, repeat))
+
+
+def _key(base_url: str, body: bytes, repeat: int) -> str:
+    return sha256(b"%b\n%d\n%b" % (base_url.encode(), repeat, body)).hexdigest()[:32]

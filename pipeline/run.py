@@ -1,0 +1,171 @@
+"""run: a recipe in, all its tables out, in one folder.
+
+A recipe is a TOML file with one table of options a stage, named as the stage's parameters:
+
+    [generate]
+    prompts = "prompts.jsonl"
+    models = ["sim:strong", "sim:weak"]
+
+    [judge]
+    judges = ["sim:judge"]
+    repeats = 3
+
+    [rank]
+
+    [filter]
+    keep_top = 0.5
+
+    [export]
+"""
+
+import inspect
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from .errors import UsageError, did_you_mean
+from .export import export
+from .filter import filter  # noqa: A004 - the verb of the command
+from .generate import generate
+from .judge import judge
+from .llm.ask import DEFAULT_CONCURRENCY
+from .llm.meter import Meter
+from .llm.store import DEFAULT_PATH
+from .rank import rank
+from .reading import existing
+from .summary import Summary
+
+STAGES: dict[str, Callable[..., Summary]] = {
+    "generate": generate,
+    "judge": judge,
+    "rank": rank,
+    "filter": filter,
+    "export": export,
+}
+
+_OUTPUTS = {
+    "generate": "responses.parquet",
+    "judge": "votes.parquet",
+    "rank": "rankings.parquet",
+    "filter": "kept.parquet",
+    "export": "preferences.parquet",
+}
+
+_ASKING = {"store", "concurrency", "meter"}
+_WIRED = {"generate": {"output"}, "judge": {"responses", "output"}, "rank": {"votes", "output", "responses"}} | {
+    "filter": {"rankings", "output", "dropped"},
+    "export": {"kept", "output", "responses"},
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a recipe, ready to run: its name and all its arguments but those of asking."""
+
+    stage: str
+    arguments: dict[str, Any]
+
+
+def run(
+    recipe: str | Path,
+    folder: str | Path,
+    *,
+    store: str | Path = DEFAULT_PATH,
+    concurrency: int = DEFAULT_CONCURRENCY,
+) -> list[Summary]:
+    """Run the stages of a recipe, in order, into one folder.
+
+    Raises:
+        UsageError: The recipe has an unknown stage or option, or lacks one.
+    """
+    return [run_step(step, store=store, concurrency=concurrency) for step in read_recipe(recipe, folder)]
+
+
+def run_step(
+    step: Step,
+    *,
+    store: str | Path = DEFAULT_PATH,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    meter: Meter | None = None,
+) -> Summary:
+    """Run one stage of a recipe."""
+    stage = STAGES[step.stage]
+    asking = {"store": store, "concurrency": concurrency, "meter": meter} if _asks(stage) else {}
+    return stage(**step.arguments, **asking)
+
+
+def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
+    """Return the steps of a recipe, checked as a whole before the first one runs.
+
+    Raises:
+        UsageError: The recipe is no TOML, names an unknown stage or option, gives a value of another type, or leaves a
+            stage out between two others.
+    """
+    path, folder = existing(recipe), Path(folder)
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.", "See `prefpipe run --help` for an example.") from error
+    for name, options in tables.items():
+        if name not in STAGES or not isinstance(options, dict):
+            raise UsageError(f"{path}: there is no stage [{name}].", did_you_mean(name, list(STAGES)))
+    wanted = [stage for stage in STAGES if stage in tables]
+    if not wanted or wanted != list(STAGES)[: len(wanted)]:
+        missing = next(stage for stage in STAGES if stage not in tables)
+        raise UsageError(
+            f"{path} lacks [{missing}], which makes what later stages read.", "Add the table, even an empty one."
+        )
+    return [Step(stage, _checked(path, stage, tables[stage]) | _wiring(stage, folder)) for stage in wanted]
+
+
+def _checked(path: Path, stage: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return a stage's options, checked against its parameters; the prompts' file stands relative to the recipe."""
+    parameters = _parameters(stage)
+    for name in options:
+        if name not in parameters:
+            raise UsageError(f"{path}: [{stage}] has no option '{name}'.", did_you_mean(name, list(parameters)))
+    checked = {}
+    for name, (hint, required) in parameters.items():
+        if name not in options:
+            if required:
+                raise UsageError(f"{path}: [{stage}] lacks the option '{name}'.", "Add it.")
+            continue
+        try:
+            checked[name] = msgspec.convert(options[name], hint)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{path}: [{stage}] {name}: {error}.", "Correct the value.") from error
+    if "prompts" in checked:
+        checked["prompts"] = path.parent / checked["prompts"]
+    return checked
+
+
+def _parameters(stage: str) -> dict[str, tuple[Any, bool]]:
+    """Return type and necessity of each parameter that a recipe may set."""
+    hints = get_type_hints(STAGES[stage])
+    return {
+        name: (str if name == "prompts" else hints[name], parameter.default is parameter.empty)
+        for name, parameter in inspect.signature(STAGES[stage]).parameters.items()
+        if name not in _WIRED[stage] | _ASKING
+    }
+
+
+def _wiring(stage: str, folder: Path) -> dict[str, Path]:
+    """Return the files that connect a stage with the others."""
+    files: dict[str, Path] = {name: folder / output for name, output in _OUTPUTS.items()}
+    sources = {
+        "responses": files["generate"],
+        "votes": files["judge"],
+        "rankings": files["rank"],
+        "kept": files["filter"],
+        "dropped": folder / "dropped.parquet",
+        "output": files[stage],
+    }
+    return {name: sources[name] for name in _WIRED[stage]}
+
+
+def _asks(stage: Callable[..., Summary]) -> bool:
+    return "store" in inspect.signature(stage).parameters
