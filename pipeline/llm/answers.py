@@ -54,7 +54,7 @@ class _Completion(msgspec.Struct):
     choices: list[_Choice] = []
     model: str | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 _decode = msgspec.json.Decoder(_Completion).decode
@@ -72,8 +72,8 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TransientError(f"the server's answer is no chat completion ({error})") from error
     if not completion.choices:
-        if completion.error is not None:
-            raise PermanentError(f"the server answered with an error: {bytes(completion.error).decode()[:200]}")
+        if error := bytes(completion.error):
+            raise PermanentError(f"the server answered with an error: {error.decode()[:200]}")
         raise TransientError("the server's answer holds no choice")
     choice, usage = completion.choices[0], completion.usage or _Usage()
     status, reason = _status(choice)

@@ -67,7 +67,7 @@ class _Error(msgspec.Struct):
 class _Body(msgspec.Struct):
     error: _Error | str | None = None
     message: str | None = None
-    detail: msgspec.Raw | None = None
+    detail: msgspec.Raw = msgspec.Raw()
 
 
 def _details(body: bytes) -> tuple[str, str | int | None]:
@@ -77,4 +77,4 @@ def _details(body: bytes) -> tuple[str, str | int | None]:
         return body[:200].decode("utf-8", "replace").strip(), None
     if isinstance(found.error, _Error):
         return found.error.message[:500], found.error.code
-    return (found.error or found.message or bytes(found.detail or b"").decode("utf-8", "replace"))[:500], None
+    return (found.error or found.message or bytes(found.detail).decode())[:500], None

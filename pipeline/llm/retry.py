@@ -1,5 +1,6 @@
 """Trying a failed call again: what is transient, with patience, jitter and an end."""
 
+from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -60,5 +61,7 @@ async def with_retries(
         unreachable = isinstance(_failure(state), UnreachableError) and not was_reached()
         return state.attempt_number >= (ATTEMPTS_TO_REACH if unreachable else ATTEMPTS)
 
-    retrying = AsyncRetrying(retry=retry_if_exception_type(TransientError), wait=_wait, stop=is_last, reraise=True)
+    retrying = AsyncRetrying(
+        sleep=sleep, retry=retry_if_exception_type(TransientError), wait=_wait, stop=is_last, reraise=True
+    )
     return await retrying(attempt)

@@ -1,0 +1,62 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefpipe.pipeline.llm.answers import read_answer
+from prefpipe.pipeline.llm.failures import CallError, PermanentError, TransientError
+from prefpipe.pipeline.tables import Status
+
+
+def completion(content: str | None = "hello", finish: str | None = "stop", **message: Any) -> bytes:
+    return json.dumps(
+        {
+            "id": "x",
+            "model": "snapshot-1",
+            "choices": [{"index": 0, "finish_reason": finish, "message": {"content": content, **message}}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+        }
+    ).encode()
+
+
+def test_all_that_a_table_needs_is_read() -> None:
+    answer = read_answer("key", completion(), 0.5)
+    assert (answer.key, answer.status, answer.text, answer.finish_reason) == ("key", Status.OK, "hello", "stop")
+    assert (answer.prompt_tokens, answer.completion_tokens) == (3, 4)
+    assert (answer.snapshot, answer.latency, answer.error) == ("snapshot-1", 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (completion(finish="length"), Status.TRUNCATED),
+        (completion(finish="content_filter"), Status.REFUSED),
+        (completion(content=None, refusal="I cannot help."), Status.REFUSED),
+        (completion(content=None), Status.INVALID),
+        (completion(content="  \n"), Status.INVALID),
+        (completion(finish=None), Status.OK),
+    ],
+)
+def test_each_way_to_end_has_its_status(raw: bytes, status: Status) -> None:
+    answer = read_answer("key", raw, None)
+    assert answer.status is status
+    assert (answer.error is None) == (status is Status.OK)
+
+
+@pytest.mark.parametrize("raw", [b"", b"<html>502</html>", b'{"choices": [{"mess', b"[]", b"null", b'{"choices": []}'])
+def test_what_is_no_completion_may_be_tried_again(raw: bytes) -> None:
+    with pytest.raises(TransientError):
+        read_answer("key", raw, None)
+
+
+def test_an_error_inside_a_success_is_an_error() -> None:
+    with pytest.raises(PermanentError, match="no credits"):
+        read_answer("key", b'{"error": {"message": "no credits"}}', None)
+
+
+@given(st.binary())
+def test_no_bytes_are_misread(raw: bytes) -> None:
+    with pytest.raises(CallError):
+        read_answer("key", raw, None)

@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from prefpipe.pipeline.llm.failures import CallError, PermanentError, StopError, TransientError, failure_of
+
+
+def body(message: str, code: str | None = None) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "t", "code": code}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "kind"),
+    [
+        (429, body("slow down", "rate_limit_exceeded"), TransientError),
+        (429, body("no money left", "insufficient_quota"), StopError),
+        (500, b"", TransientError),
+        (503, b"<html>", TransientError),
+        (529, body("overloaded"), TransientError),
+        (408, b"", TransientError),
+        (400, body("context", "context_length_exceeded"), PermanentError),
+        (413, b"", PermanentError),
+        (422, b'{"detail": [{"loc": ["body"], "msg": "extra"}]}', PermanentError),
+        (401, body("bad key", "invalid_api_key"), StopError),
+        (403, body("not allowed"), StopError),
+        (403, b'{"error": {"message": "moderation", "metadata": {"flagged_input": "x"}}}', PermanentError),
+        (404, body("unknown model", "model_not_found"), StopError),
+    ],
+)
+def test_each_status_says_what_to_do(status: int, sent: bytes, kind: type[CallError]) -> None:
+    failure = failure_of(status, sent)
+    assert type(failure) is kind
+    assert str(status) in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (body("the message"), "the message"),
+        (b'{"error": "a plain text"}', "a plain text"),
+        (b'{"message": "another form"}', "another form"),
+        (b'{"detail": "fastapi"}', "fastapi"),
+        (b"Bad Gateway", "Bad Gateway"),
+        (b"\xff\xfe", "HTTP 500"),
+    ],
+)
+def test_the_servers_own_words_are_kept(sent: bytes, message: str) -> None:
+    assert message in failure_of(500, sent).reason
+
+
+def test_the_wait_that_a_server_asks_for_is_kept() -> None:
+    assert failure_of(429, b"", 1.5).retry_after == 1.5
