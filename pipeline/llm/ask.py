@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from ..errors import RunError
+from ..errors import RunError, UsageError
 from ..tables import Status
 from .answers import Answer, read_answer
 from .failures import CallError, StopError, UnreachableError
@@ -62,9 +62,12 @@ def ask(
         sender: What sends a request; the openai client where none is given.
 
     Raises:
+        UsageError: No call may be in flight.
         RunError: A wrong key, an unknown model or an unreachable server makes every call fail. What was answered
             before is kept.
     """
+    if concurrency < 1:
+        raise UsageError(f"With {concurrency} calls in flight, nothing is asked.", "Allow at least one.")
     with asyncio.Runner() as runner:
         window = _Window(iter(requests), store, meter, concurrency, sender)
         try:
@@ -130,12 +133,12 @@ class _Window(Generic[About]):
         return self._complete - self._emitted >= _BATCH
 
     def _fill(self) -> None:
-        """Send until the window is full."""
-        while len(self._tasks) < self._concurrency and self._planned - self._emitted < _LOOKAHEAD:
-            if not self._missing and (self._batch_is_ready() or not self._look_up()):
-                return
-            while self._missing and len(self._tasks) < self._concurrency:
+        """Send until the window is full, nothing is left, or what waits for its turn is too much."""
+        while len(self._tasks) < self._concurrency:
+            if self._missing:
                 self._launch(self._missing.popleft())
+            elif self._batch_is_ready() or self._planned - self._emitted >= _LOOKAHEAD or not self._look_up():
+                return
 
     def _look_up(self) -> bool:
         """Draw the next requests; answer from the store those that it holds. Tell whether there were any."""
