@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ..pipeline.summary import Summary
 
 PLAIN_LINE_SECONDS = 30.0
+LINE_WIDTH = 100
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def show_error(message: str, hint: str | None = None) -> None:
@@ -33,10 +34,7 @@ def show_error(message: str, hint: str | None = None) -> None:
 def show_summary(summary: "Summary", output: Path | None = None, *, as_json: bool = False) -> None:
     """Print a stage's closing account on stderr; as JSON on stdout if a script wants it."""
     console.print(f"[bold]{summary.stage}[/bold]  {escape(summary.account())}")
-    line = " · ".join(
-        f"{name.replace('_', ' ')} {_figure(value)}" for name, value in summary.figures.items() if value is not None
-    )
-    if line:
+    for line in _figures(dict(summary.figures)):
         console.print(f"  {escape(line)}")
     if str(output) != "-":
         console.print(f"  → {escape(summary.output)}")
@@ -45,6 +43,25 @@ def show_summary(summary: "Summary", output: Path | None = None, *, as_json: boo
     if as_json:
         # With the table itself on standard output, its summary would be taken for a row.
         print(json.dumps(summary.as_json()), file=sys.stderr if str(output) == "-" else sys.stdout)
+
+
+def _figures(figures: dict[str, Any]) -> Iterator[str]:
+    """Yield lines of figures: errors beside what they belong to, what is zero or unknown left out."""
+    parts = []
+    for name, value in figures.items():
+        if not value or name.endswith(("_error", "_low", "_high")):
+            continue
+        part = f"{name.replace('_', ' ')} {_figure(value)}"
+        if (error := figures.get(f"{name}_error")) is not None:
+            part += f" ± {_figure(error)}"
+        if (low := figures.get(f"{name}_low")) is not None:
+            part += f" ({_figure(low)} to {_figure(figures[f'{name}_high'])})"
+        parts.append(part)
+    while parts:
+        line = parts.pop(0)
+        while parts and len(line) + len(parts[0]) < LINE_WIDTH:
+            line += f" · {parts.pop(0)}"
+        yield line
 
 
 def _figure(value: float | str) -> str:
@@ -113,9 +130,16 @@ def _duration(seconds: float) -> str:
 
 def show(text: str) -> None:
     """Print a result on stdout."""
-    Console(highlight=False, soft_wrap=True).print(_printable(text), markup=False)
+    Console(highlight=False, soft_wrap=True, emoji=False).print(_printable(text), markup=False)
 
 
 def _printable(text: str) -> str:
     """Return text without control characters: what a model or a server wrote must not steer the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
+
+
+def show_findings(rows: list[tuple[str, str, str]]) -> None:
+    """Print what was found beside what is true, on stdout."""
+    table = [("", "found by prefpipe", "true"), *rows]
+    name, found, _ = (max(map(len, column)) for column in zip(*table, strict=True))
+    show("\n" + "\n".join(f"{row[0]:<{name}}   {row[1]:<{found}}   {row[2]}" for row in table))

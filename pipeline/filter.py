@@ -2,7 +2,9 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 from .errors import UsageError
 from .provenance import Provenance
 from .ranking.kendall_w import pass_rate_of_random_judge
-from .reading import fingerprint, read
+from .reading import STREAM, display, fingerprint, read
 from .summary import Summary
 from .tables import RANKINGS
 from .writing import TableWriter
@@ -70,14 +72,20 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
         "min_margin": min_margin,
     }
     _check(criteria)
-    floor = _consistency_of_top(rankings, keep_top) if keep_top is not None else None
+    if dropped is not None and Path(dropped).resolve() == Path(output).resolve():
+        raise UsageError(f"Kept and dropped rows cannot both go to {display(output)}.", "Give --dropped another name.")
+    tables: Callable[[], Iterator[pa.Table]] = partial(read, rankings, RANKINGS)
+    if keep_top is not None and str(rankings) == STREAM:
+        # It is read twice, and standard input passes but once.
+        tables = list(tables()).__iter__
+    floor = _consistency_of_top(tables(), display(rankings), keep_top) if keep_top is not None else None
     made = Provenance("filter", criteria, [fingerprint(rankings)])
     reasons: Counter[str] = Counter()
-    shapes: Counter[tuple[int, int]] = Counter()
+    shapes: Counter[tuple[int | None, int]] = Counter()
     with ExitStack() as stack:
         kept = stack.enter_context(TableWriter(output, RANKINGS.schema, made))
         left = stack.enter_context(TableWriter(dropped, WITH_REASON, made)) if dropped is not None else None
-        for table in read(rankings, RANKINGS):
+        for table in tables():
             reason = pa.array(_reasons(table, criteria, floor), pa.string())
             kept.write(table.filter(reason.is_null()))
             if left is not None:
@@ -105,25 +113,29 @@ def _check(criteria: dict[str, float | None]) -> None:
         )
     for name, (low, high) in _RANGES.items():
         value = criteria[name]
-        if value is not None and not low <= value <= high:
-            option = "--" + name.replace("_", "-")
+        if value is None:
+            continue
+        option = "--" + name.replace("_", "-")
+        if name == "keep_top" and value == 0:
+            raise UsageError("--keep-top 0 would keep nothing.", "Give a share above 0, such as 0.5.")
+        if not low <= value <= high:
             raise UsageError(f"{option} {value:g} lies outside {low:g} to {high:g}.", f"{option} is a share or index.")
 
 
-def _consistency_of_top(rankings: str | Path, share: float) -> float:
+def _consistency_of_top(tables: Iterable[pa.Table], name: str, share: float) -> float:
     """Return the consistency that the most consistent share of all rows reaches.
 
     Rows of unknown consistency count among all, and come last.
     """
-    columns = [table["consistency"].to_numpy() for table in read(rankings, RANKINGS)]
+    columns = [table["consistency"].to_numpy() for table in tables]
     values = np.concatenate(columns).astype(np.float64)
     known = np.sort(values[~np.isnan(values)])[::-1]
     if not len(known):
         raise UsageError(
-            f"No row of {rankings} has a consistency: it needs at least two complete rankings of a prompt.",
+            f"No row of {name} has a consistency: it needs at least two complete rankings of a prompt.",
             "Judge with --repeats 2 or more, or with several judges; or filter by --min-position-consistency.",
         )
-    return float(known[min(len(known), math.ceil(share * len(values))) - 1])
+    return float(known[min(len(known), max(1, math.ceil(share * len(values) - ROUNDING))) - 1])
 
 
 def _reasons(table: pa.Table, criteria: dict[str, float | None], floor: float | None) -> list[str | None]:
@@ -152,28 +164,22 @@ def _warnings(
     shapes: Counter[tuple[int, int]], min_w: float | None, min_consistency: float | None, floor: float | None
 ) -> tuple[str, ...]:
     """Warn where judges that flip coins would pass: with few repeats of few candidates they often agree by chance."""
-    rates = [
-        (max(_chance(m, n, min_w, least) for least in (min_consistency, floor)), count, m, n)
-        for (m, n), count in shapes.items()
-        if m > 1 and n > 1
-    ]
-    total = sum(count for _, count, _, _ in rates)
-    if not total or min_w is min_consistency is floor is None:
+    least = [value for value in (min_consistency, floor) if value is not None]
+    known = {shape: count for shape, count in shapes.items() if shape[0] > 1 and shape[1] > 1}
+    if not known or (min_w is None and not least):
         return ()
-    mean = sum(rate * count for rate, count, _, _ in rates) / total
-    if mean < CHANCE_WORTH_A_WARNING:
+    passing = sum(count * _chance(*shape, min_w, max(least, default=-1.0)) for shape, count in known.items())
+    share = passing / sum(known.values())
+    if share < CHANCE_WORTH_A_WARNING:
         return ()
-    _, _, repeats, candidates = max(rates, key=lambda rate: rate[1])
+    repeats, candidates = max(known, key=lambda shape: known[shape])
     return (
-        f"A judge that flips coins would pass these thresholds for {mean:.0%} of the prompts "
-        f"(most have {repeats} rankings of {candidates} candidates). More repeats or a higher threshold tell it apart.",
+        f"A judge that flips coins would pass for {share:.0%} of the prompts, as most have {repeats} rankings of "
+        f"{candidates} candidates. More repeats or a higher threshold tell it apart.",
     )
 
 
-def _chance(repeats: int, candidates: int, min_w: float | None, min_consistency: float | None) -> float:
+def _chance(repeats: int, candidates: int, min_w: float | None, min_consistency: float) -> float:
     """Return how often a judge without any preference reaches both thresholds."""
-    least_w = max(
-        -math.inf if min_w is None else min_w,
-        -math.inf if min_consistency is None else ((repeats - 1) * min_consistency + 1) / repeats,
-    )
-    return pass_rate_of_random_judge(repeats, candidates, least_w)
+    corrected = ((repeats - 1) * min_consistency + 1) / repeats
+    return pass_rate_of_random_judge(repeats, candidates, max(min_w or 0.0, corrected) - ROUNDING)
