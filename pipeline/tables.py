@@ -130,14 +130,14 @@ RANKINGS = TableKind(
         {
             "prompt_id": pa.string(),
             "response_ids": IDS,
+        },
+        {
             "method": pa.string(),
             "votes": pa.int32(),
             "invalid": pa.int32(),
             "conflicts": pa.int32(),
             "repeats": pa.int32(),
             "flags": IDS,
-        },
-        {
             "models": pa.list_(pa.string()),
             "ranks": pa.list_(pa.int32()),
             "scores": pa.list_(pa.float64()),

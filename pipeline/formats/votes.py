@@ -1,0 +1,210 @@
+"""Votes, made by prefpipe or elsewhere, as integer codes: ten million of them in half a gigabyte."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..reading import display, read
+from ..tables import VOTES, Status
+from .codes import Codes, by_size, local_codes, occurrences, unified
+
+_READ = ("prompt_id", "judge", "repeat", "shown", "status", "ranks", "scores", "criterion")
+_KIND = replace(VOTES, schema=pa.schema([VOTES.schema.field(name) for name in _READ]))
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Votes:
+    """V votes on P prompts with C candidates; the S slots of all votes lie one after another.
+
+    Attributes:
+        prompt_ids: (P,) in order of first appearance.
+        judges: The judges' names.
+        response_ids: (C,) the candidates of each prompt, in order of id; those of prompt p stand at
+            `candidates[p]:candidates[p + 1]`.
+        candidates: (P+1,).
+        prompt: (V,) each vote's prompt.
+        judge: (V,) its judge.
+        repeat: (V,) the number of its repeat.
+        valid: (V,) whether it says anything.
+        offsets: (V+1,) the slots of vote v are `offsets[v]:offsets[v + 1]`.
+        items: (S,) the candidate in each slot, counted within its prompt.
+        ranks: (S,) 1 is best; 0 was not ranked, or the vote is not valid.
+        ratings: (V,) the score that a valid vote on one single candidate gave; NaN elsewhere.
+    """
+
+    prompt_ids: pa.Array
+    judges: list[str]
+    response_ids: pa.Array
+    candidates: Codes
+    prompt: Codes
+    judge: Codes
+    repeat: Codes
+    valid: Flags
+    offsets: Codes
+    items: Codes
+    ranks: Codes
+    ratings: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some rows, checked, their strings coded by dictionaries of their own."""
+
+    prompt: pa.DictionaryArray
+    judge: pa.DictionaryArray
+    criterion: pa.DictionaryArray
+    response: pa.DictionaryArray
+    repeat: Codes
+    valid: Flags
+    sizes: Codes
+    ranks: Codes
+    ratings: NDArray[np.float64]
+
+
+def read_votes(path: str | Path) -> Votes:
+    """Read votes, deriving what a file made elsewhere leaves out.
+
+    `prompt_id`, `judge`, `shown` and `ranks` are needed. A vote without status is "ok" if it has ranks
+    (or a score, where it shows one candidate), else "invalid".
+    A vote without repeat takes the number of earlier votes by the same judge on the same question: the same two
+    candidates in the same order, or the same set of candidates where one or more than two are shown.
+
+    Raises:
+        UsageError: The file is no table of votes, or a row contradicts itself.
+    """
+    batches: list[_Batch] = []
+    row = 1
+    for table in read(path, _KIND):
+        batches.append(_checked(table, _Rows(display(path), row)))
+        row += table.num_rows
+    prompt, prompt_ids = unified([batch.prompt for batch in batches])
+    judge, judges = unified([batch.judge for batch in batches])
+    response, responses = unified([batch.response for batch in batches])
+    sizes = np.concatenate([batch.sizes for batch in batches])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    items, response_ids, candidates = local_codes(np.repeat(prompt, sizes), response, prompt_ids, responses)
+    _check_distinct(items, sizes, offsets, response, responses, _Rows(display(path), 1))
+    repeat = np.concatenate([batch.repeat for batch in batches])
+    if (missing := repeat < 0).any():
+        criterion, _ = unified([batch.criterion for batch in batches])
+        repeat[missing] = occurrences(
+            [prompt[missing], judge[missing], criterion[missing]], np.flatnonzero(missing), sizes, offsets, items
+        )
+    return Votes(
+        prompt_ids,
+        judges.to_pylist(),
+        response_ids,
+        candidates,
+        prompt,
+        judge,
+        repeat,
+        np.concatenate([batch.valid for batch in batches]),
+        offsets,
+        items,
+        np.concatenate([batch.ranks for batch in batches]),
+        np.concatenate([batch.ratings for batch in batches]),
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which rows of which file are being looked at, to name one in a message."""
+
+    file: str
+    first: int
+
+    def refuse(self, bad: Flags, problem: str, hint: str) -> None:
+        """Raise an error for the first bad row, if there is one."""
+        if bad.any():
+            raise UsageError(f"{self.file}, row {self.first + int(bad.argmax()):,}: {problem}.", hint)
+
+
+def _checked(table: pa.Table, rows: _Rows) -> _Batch:
+    columns = {name: table[name].combine_chunks() for name in _READ}
+    sizes = columns["shown"].value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    rows.refuse(sizes == 0, "'shown' is empty", "It lists the ids of the candidates that the judge saw.")
+    response = columns["shown"].flatten()
+    rows.refuse(_any(_flags(response.is_null()), sizes), "'shown' holds null", "It lists ids only.")
+    known = pa.array([status.value for status in Status])
+    status, ranks, scores = columns["status"], columns["ranks"], columns["scores"]
+    strange = _flags(pc.and_(status.is_valid(), pc.invert(pc.is_in(status, known))))
+    if strange.any():
+        rows.refuse(strange, f"the status '{status[int(strange.argmax())]}' is unknown", f"Known: {', '.join(Status)}.")
+    one_rating = (sizes == 1) & (_lengths(scores) == 1)
+    says_something = pc.or_(ranks.is_valid(), pa.array(one_rating))
+    valid = _flags(pc.fill_null(pc.equal(status, Status.OK.value), says_something))
+    rated = valid & one_rating
+    fits = _lengths(ranks) == sizes
+    rows.refuse(
+        valid & ~fits & ~(rated & _flags(ranks.is_null())),
+        "'ranks' has not as many entries as 'shown'",
+        "Give each candidate shown a rank: 1 for the best, equal for a tie, null for not ranked.",
+    )
+    places = np.zeros(len(response), np.int32)
+    every = bool((valid & fits).all())
+    slots = slice(None) if every else np.repeat(valid & fits, sizes)
+    given = (ranks if every else ranks.filter(pa.array(valid & fits))).flatten()
+    lowest = pc.min(given).as_py()
+    if lowest is not None and lowest < 1:
+        wrong = np.zeros(len(response), bool)
+        wrong[slots] = _flags(pc.fill_null(pc.less(given, 1), False))
+        rows.refuse(_any(wrong, sizes), "'ranks' holds a number below 1", "The best rank is 1.")
+    places[slots] = given.fill_null(0).to_numpy()
+    repeat = columns["repeat"].fill_null(-1).to_numpy()
+    negative = (repeat < 0) & _flags(columns["repeat"].is_valid())
+    rows.refuse(negative, "'repeat' is negative", "Repeats are counted from 0.")
+    ratings = np.full(len(sizes), np.nan)
+    ratings[rated] = scores.filter(pa.array(rated)).flatten().fill_null(np.nan).to_numpy(zero_copy_only=False)
+    rows.refuse(np.isinf(ratings), "'scores' holds an infinite number", "A rating is a finite number.")
+    return _Batch(
+        columns["prompt_id"].dictionary_encode(),
+        columns["judge"].dictionary_encode(),
+        columns["criterion"].fill_null("").dictionary_encode(),
+        response.dictionary_encode(),
+        repeat.astype(np.int32),
+        valid,
+        sizes,
+        places,
+        ratings,
+    )
+
+
+def _flags(array: pa.Array) -> Flags:
+    flags: Flags = array.to_numpy(zero_copy_only=False)
+    return flags
+
+
+def _lengths(lists: pa.Array) -> Codes:
+    lengths: Codes = lists.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
+    return lengths
+
+
+def _any(slots: Flags, sizes: Codes) -> Flags:
+    """Return which votes have such a slot; no vote is without slots."""
+    if not slots.any():
+        return np.zeros(len(sizes), bool)
+    result: Flags = np.logical_or.reduceat(slots, np.cumsum(sizes) - sizes)
+    return result
+
+
+def _check_distinct(
+    items: Codes, sizes: Codes, offsets: Codes, response: Codes, responses: pa.Array, rows: _Rows
+) -> None:
+    for votes, shown in by_size(np.arange(len(sizes)), sizes, offsets, items):
+        ordered = shown if shown.shape[1] == 2 else np.sort(shown, axis=1)
+        twice = (ordered[:, 1:] == ordered[:, :-1]).any(1)
+        if not twice.any():
+            continue
+        vote = votes[int(twice.argmax())]
+        codes = response[offsets[vote] : offsets[vote + 1]].tolist()
+        name = responses[next(code for code in codes if codes.count(code) > 1)]
+        rows.refuse(
+            np.arange(len(sizes)) == vote, f"'shown' names the candidate '{name}' twice", "Show each candidate once."
+        )

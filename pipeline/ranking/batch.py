@@ -1,0 +1,89 @@
+"""Everything that is said of one batch of prompts with the same number of candidates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .comparisons import Ballots, pairs_of, tally
+from .connectivity import shortcomings
+from .kendall_w import Concordance, kendall_w
+from .pairwise_consistency import PositionCounts, cyclic_triads, position_counts
+from .places import places
+from .repeats import Repeats, rankings_of_repeats
+from .tally import Floats, Tally
+
+FLAGS = ("no-valid-votes", "single-candidate", "disconnected", "all-tied", "separable")
+"""What a ranking may fall short of; `connectivity.shortcomings` explains the last three."""
+
+Scorer = Callable[[Ballots, Tally], tuple[Floats, Floats | None]]
+"""Turns comparisons into scores (P, n), higher being better, and their standard errors if it knows them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The rankings of P prompts with n candidates each, and how far to trust them.
+
+    Attributes:
+        order: (P, n) the candidate in each place, best first.
+        ranks: (P, n) the rank of each place, 1, 2, 2, 4.
+        scores: (P, n) the score of each place.
+        standard_errors: (P, n) likewise; NaN where unknown.
+        voted: (P,) whether there is any valid vote; without one, ranks and scores mean nothing.
+        flags: (P, len(FLAGS)).
+        repeats: The complete rankings behind the concordance.
+        concordance: How far they agree.
+        positions: What pairs judged in both orders say.
+        cyclic_triads: (P,).
+    """
+
+    order: NDArray[np.signedinteger]
+    ranks: NDArray[np.signedinteger]
+    scores: Floats
+    standard_errors: Floats
+    voted: NDArray[np.bool_]
+    flags: NDArray[np.bool_]
+    repeats: Repeats
+    concordance: Concordance
+    positions: PositionCounts
+    cyclic_triads: NDArray[np.signedinteger]
+
+    @property
+    def margin(self) -> Floats:
+        """(P,): the lead of the best candidate over the worst; NaN where no score is known."""
+        lead: Floats = self.scores[:, 0] - np.fmin.reduce(self.scores, axis=1)
+        return lead
+
+
+def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer) -> Measured:
+    """Rank each prompt's candidates and say how far the votes agree.
+
+    Args:
+        ballots: The valid votes.
+        prompts: P.
+        items: n.
+        scorer: How comparisons become scores.
+    """
+    pairs = pairs_of(ballots)
+    counted = tally(pairs, prompts, items)
+    scores, errors = scorer(ballots, counted)
+    order, ranks = places(scores)
+    repeats = rankings_of_repeats(ballots, pairs, prompts, items)
+    voted = np.bincount(ballots.prompt, minlength=prompts) > 0
+    flags = {"no-valid-votes": ~voted, "single-candidate": voted & (items == 1)}
+    flags |= {name: voted & (items > 1) & short for name, short in shortcomings(counted).items()}
+    return Measured(
+        order=order,
+        ranks=ranks,
+        scores=np.take_along_axis(scores, order, axis=1),
+        standard_errors=np.full(scores.shape, np.nan)
+        if errors is None or items == 1
+        else np.take_along_axis(errors, order, axis=1),
+        voted=voted,
+        flags=np.stack([flags[name] for name in FLAGS], axis=1),
+        repeats=repeats,
+        concordance=kendall_w(repeats.rankings, repeats.present),
+        positions=position_counts(ballots, prompts, items),
+        cyclic_triads=cyclic_triads(counted),
+    )

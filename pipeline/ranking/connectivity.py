@@ -1,0 +1,49 @@
+"""Which tournaments say enough to rank all their items, and which rest on the prior alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tally import Tally
+
+Flags = NDArray[np.bool_]
+
+
+def strongly_connected(beaten: Flags) -> Flags:
+    """Tell whether in each tournament every item reaches every other, from (P, n, n): i has beaten or tied with j.
+
+    That is when the Bradley–Terry likelihood has a maximum.
+
+    Source:
+        Ford (1957), American Mathematical Monthly 64, 28–33.
+    """
+    connected: Flags = np.asarray(_reach(beaten).all(axis=(1, 2)))
+    return connected
+
+
+def _reach(linked: Flags) -> Flags:
+    items = linked.shape[1]
+    reach = linked | np.eye(items, dtype=bool)
+    for middle in range(items):
+        reach |= reach[:, :, middle, None] & reach[:, None, middle, :]
+    return reach
+
+
+def shortcomings(tally: Tally) -> dict[str, Flags]:
+    """Return, for each way in which comparisons can fall short, the tournaments (P,) in which they do.
+
+    - "disconnected": the candidates fall into groups that were never compared with each other; scores of different
+      groups cannot be told apart.
+    - "all-tied": every comparison was a tie.
+    - "separable": some candidates never lost to any of the others, so that how far they are ahead follows from the
+      prior (and would be infinite without one).
+    """
+    wins, points = tally.wins, tally.points
+    met = (points + points.transpose(0, 2, 1)) > 0
+    connected = strongly_connected(met)
+    compared = np.asarray(met.any(axis=(1, 2)))
+    decided = np.asarray((wins > 0).any(axis=(1, 2)))
+    return {
+        "disconnected": ~connected,
+        "all-tied": compared & ~decided,
+        "separable": connected & ~strongly_connected(points > 0),
+    }

@@ -1,0 +1,176 @@
+"""What all tournaments share: the position effect and the spread of scores, estimated from all of them at once.
+
+Estimating a shared parameter together with the scores of many small tournaments is biased, however many there are
+(Neyman and Scott 1948): with 42 votes a tournament a position effect of 0.40 comes out between 0.35 and 0.47, depending
+on the prior. So the scores are integrated out by Laplace's approximation. What is maximised over β and τ = 1/σ² is
+
+    Σ_p [ log likelihood(θ_p, β) - τ|θ_p|²/2 + (n/2) log τ - (1/2) log det H_p ],
+
+θ_p being the best scores given β and τ, and H_p = L_p + τI the curvature there. Its slopes follow from
+dθ/dβ = -H⁻¹c and dθ/dlog τ = -τH⁻¹θ, c being the mixed curvature. In simulations β is then right within 5 %, and σ
+within 15 %, wherever a candidate is in four comparisons or more. With fewer, the spread of scores cannot be told from
+chance, and its default stands.
+
+Source:
+    Tierney and Kadane (1986), JASA 81, 82–86, for the approximation.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bradley_terry import BLOCK, PRIOR_SD, STEP_LIMIT, Likelihood, Slope, slot_counts
+from .connectivity import strongly_connected
+from .matrices import product
+from .tally import Floats, Tally
+
+WIDENING = 1.5
+"""How much wider than the estimated spread the prior is made.
+
+The mode of a posterior lies nearer to zero than its mean where a candidate won nearly all or nothing. With a prior as
+wide as the spread, intervals of 95 % cover 82 to 95 % in simulations; half as wide again, they cover 92 to 97 %.
+"""
+
+LEAST_SPREAD, MOST_SPREAD = 0.5, 5.0
+"""Bounds of the spread: a judge without opinion would drive it to 0, and one who never wavers to infinity."""
+
+LOG_SPREAD_ERROR = 0.75
+"""How far in logarithms the spread is expected to lie from its default; matters for a handful of tournaments only."""
+
+LEAST_COMPARISONS = 4.0
+POSITION_SD = 2.0
+"""The prior of β; matters only for a judge who names one slot always."""
+
+TOLERANCE = 1e-4
+MOST_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Parameters that all tournaments share.
+
+    Attributes:
+        position_effect: β, in logits in favour of the earlier slot.
+        position_error: Its standard error, taking votes as independent; 0 where β was given.
+        prior_sd: The standard deviation of the prior of scores.
+    """
+
+    position_effect: float
+    position_error: float
+    prior_sd: float
+
+
+@dataclass
+class _State:
+    """Where the search stands: β, log τ, and the scores of each block of tournaments (n, P)."""
+
+    beta: float
+    log_precision: float
+    theta: list[Floats]
+
+
+@dataclass
+class _Slopes:
+    """Slope and information of the quantity maximised, by β and by log τ."""
+
+    beta: float = 0.0
+    beta_information: float = 0.0
+    spread: float = 0.0
+    spread_information: float = 0.0
+
+
+def estimate_shared(
+    tallies: Iterable[Tally], *, position_effect: float | None = None, prior_sd: float | None = None
+) -> Shared:
+    """Return the shared parameters, estimating those that are not given.
+
+    Args:
+        tallies: The tournaments, those of each size together.
+        position_effect: β where it is known.
+        prior_sd: The prior's standard deviation where it is known. If it is infinite, β and the scores are estimated
+            together, by maximum likelihood, from the tournaments where there is one.
+    """
+    if position_effect is not None and prior_sd is not None:
+        return Shared(position_effect, 0.0, prior_sd)
+    blocks = [block for tally in tallies for block in _blocks(tally, everything=prior_sd is None or prior_sd < math.inf)]
+    spread = PRIOR_SD / WIDENING if prior_sd is None else prior_sd
+    state = _State(position_effect or 0.0, -2 * math.log(spread), [np.zeros(block.wins.shape[1:]) for block in blocks])
+    slopes = _climb(blocks, state, find_beta=position_effect is None, find_spread=prior_sd is None)
+    error = slopes.beta_information**-0.5 if position_effect is None else 0.0
+    return Shared(state.beta, error, WIDENING * math.exp(-state.log_precision / 2) if prior_sd is None else prior_sd)
+
+
+def _blocks(tally: Tally, *, everything: bool) -> Iterator[Likelihood]:
+    """Yield the tournaments in blocks: all of them, or those whose likelihood has a maximum."""
+    for start in range(0, len(tally.first_wins), BLOCK):
+        wins, counts = slot_counts(tally, slice(start, start + BLOCK))
+        if not everything:
+            definite = strongly_connected(tally.points[start : start + BLOCK] > 0)
+            wins, counts = wins[:, :, definite], counts[:, :, definite]
+        yield Likelihood(wins, counts)
+
+
+def _climb(blocks: list[Likelihood], state: _State, *, find_beta: bool, find_spread: bool) -> _Slopes:
+    expected = -2 * math.log(PRIOR_SD / WIDENING)
+    lowest, highest = -2 * math.log(MOST_SPREAD), -2 * math.log(LEAST_SPREAD)
+    last: tuple[float, float] | None = None
+    beta_step = spread_step = 0.0
+    for _ in range(MOST_STEPS):
+        slopes = _Slopes(-state.beta / POSITION_SD**2, 1 / POSITION_SD**2)
+        moves = [_explore(block, theta, state, slopes) for block, theta in zip(blocks, state.theta, strict=True)]
+        if find_beta:
+            beta_step = min(max(slopes.beta / slopes.beta_information, -1.0), 1.0)
+        if find_spread:
+            pull = (2 * LOG_SPREAD_ERROR) ** -2
+            slope = slopes.spread - pull * (state.log_precision - expected)
+            information = _secant(last, (state.log_precision, slope), slopes.spread_information + pull)
+            last = state.log_precision, slope
+            step = min(max(slope / information, -0.7), 0.7)
+            spread_step = min(max(state.log_precision + step, lowest), highest) - state.log_precision
+        for index, (newton, by_beta, by_spread) in enumerate(moves):
+            step_of_scores = newton + beta_step * by_beta + spread_step * by_spread
+            state.theta[index] = state.theta[index] + np.clip(step_of_scores, -STEP_LIMIT, STEP_LIMIT)
+        state.beta += beta_step
+        state.log_precision += spread_step
+        largest = max((float(np.abs(newton).max(initial=0)) for newton, _, _ in moves), default=0.0)
+        if abs(beta_step) < TOLERANCE and abs(spread_step) < TOLERANCE and largest < STEP_LIMIT / 2:
+            break
+    return slopes
+
+
+def _secant(last: tuple[float, float] | None, now: tuple[float, float], ceiling: float) -> float:
+    """Return the information about the spread from how its slope changed; at most that of an EM step."""
+    if last is None or abs(now[0] - last[0]) < 1e-12:
+        return ceiling
+    return min(max((last[1] - now[1]) / (now[0] - last[0]), ceiling / 8), ceiling)
+
+
+def _explore(block: Likelihood, theta: Floats, state: _State, slopes: _Slopes) -> tuple[Floats, Floats, Floats]:
+    """Add what a block says to the slopes; return its Newton step and how its scores follow β and log τ."""
+    precision = math.exp(state.log_precision)
+    at = block.at(theta, state.beta, precision)
+    newton, by_beta = product(at.covariance, at.gradient), at.response
+    information = at.weight.sum() + ((at.weight.sum(1) - at.weight.sum(0)) * by_beta).sum()
+    slopes.beta_information += float(information)
+    slopes.beta += float(at.residual.sum() + (by_beta * at.gradient).sum())
+    if not precision:
+        return newton, by_beta, np.zeros_like(theta)
+    by_spread = -precision * product(at.covariance, theta)
+    skew = _skewness(at)
+    slopes.beta -= float((skew * (1 + by_beta[:, None] - by_beta)).sum()) / 2
+    known = 2 * block.counts.sum(axis=(0, 1)) / len(theta) >= LEAST_COMPARISONS
+    uncertain = precision * np.einsum("iip->p", at.covariance)
+    penalty = precision * ((theta + newton) ** 2).sum(0)
+    shift = (skew * (by_spread[:, None] - by_spread)).sum(axis=(0, 1))
+    slopes.spread += float((len(theta) - penalty - uncertain - shift)[known].sum()) / 2
+    slopes.spread_information += float((len(theta) - uncertain)[known].sum()) / 2
+    return newton, by_beta, by_spread
+
+
+def _skewness(at: Slope) -> Floats:
+    """Return (n, n, P), the change of each pair's weight with its lead, times the variance of that lead."""
+    variance = np.einsum("iip->ip", at.covariance)
+    skew: Floats = at.weight * (1 - 2 * at.chance) * (variance[:, None] + variance - 2 * at.covariance)
+    return skew

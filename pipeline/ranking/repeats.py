@@ -1,0 +1,94 @@
+"""One ranking of a prompt's candidates for each judge and repeat, whatever kind of votes it comes from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .codes import Codes, dense, position_in_group
+from .comparisons import Ballots, Pairs, by_size
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The complete rankings of each prompt, padded to the same number.
+
+    Attributes:
+        rankings: (P, m, n) twice the mid-rank of each candidate: integers from 2 (alone best) to 2n.
+        present: (P, m) which of them exist.
+        incomplete: (P,) how many judges and repeats gave valid votes that do not cover all pairs of candidates.
+    """
+
+    rankings: NDArray[np.signedinteger[Any]]
+    present: NDArray[np.bool_]
+    incomplete: Codes
+
+
+def rankings_of_repeats(ballots: Ballots, pairs: Pairs, prompts: int, items: int) -> Repeats:
+    """Return the ranking that each judge gave at each repeat.
+
+    One vote that ranks all candidates is taken as it stands. From several votes, such as all pairs in both orders, the
+    outcomes of each pair are averaged, so that a pair whose two orders contradict each other is a tie, and a
+    candidate's points are the sum over its pairs. A ranking is complete if every pair of candidates was compared.
+
+    Args:
+        ballots: The valid votes.
+        pairs: The comparisons that they imply.
+        prompts: P.
+        items: n.
+    """
+    sources = int(ballots.source.max(initial=0)) + 1
+    groups, keys = dense(ballots.prompt * np.int64(sources) + ballots.source, prompts * sources)
+    votes = np.bincount(groups, minlength=len(keys))
+    rankings = np.zeros((len(keys), items), np.int8 if items < 64 else np.int32)
+    complete = np.zeros(len(keys), bool)
+    for members, shown, ranks in by_size(ballots):
+        whole = (ranks > 0).all(1) & (votes[groups[members]] == 1) & (shown.shape[1] == items)
+        if items > 1 and whole.any():
+            target = groups[members[whole]]
+            rankings[target[:, None], shown[whole]] = _doubled_midranks(-ranks[whole])
+            complete[target] = True
+    _add_pairwise(groups, pairs, rankings, complete)
+    prompt_of_group = keys // sources
+    chosen = np.flatnonzero(complete)
+    counts = np.bincount(prompt_of_group[chosen], minlength=prompts)
+    slot = position_in_group(prompt_of_group[chosen])
+    padded = np.zeros((prompts, int(counts.max(initial=0)), items), rankings.dtype)
+    padded[prompt_of_group[chosen], slot] = rankings[chosen]
+    incomplete = np.bincount(prompt_of_group[(votes > 0) & ~complete], minlength=prompts)
+    return Repeats(padded, np.arange(padded.shape[1]) < counts[:, None], incomplete)
+
+
+def _add_pairwise(groups: Codes, pairs: Pairs, rankings: NDArray[Any], complete: NDArray[np.bool_]) -> None:
+    """Fill in the rankings that follow from several votes together."""
+    items = rankings.shape[1]
+    group = groups[pairs.vote]
+    enough = np.bincount(group, minlength=len(rankings)) >= items * (items - 1) / 2
+    code = np.flatnonzero(enough & ~complete) if items > 1 else np.zeros(0, np.int64)
+    row_of_group = np.full(len(rankings), -1)
+    row_of_group[code] = np.arange(len(code))
+    row = row_of_group[group]
+    used = row >= 0
+    forward = pairs.first < pairs.second
+    low, high = np.where(forward, pairs.first, pairs.second), np.where(forward, pairs.second, pairs.first)
+    cell = ((row * items + low) * items + high)[used]
+    won = np.where(forward, pairs.outcome, -pairs.outcome)[used]
+    shape = (len(code), items, items)
+    met = np.bincount(cell, minlength=len(code) * items * items).reshape(shape)
+    lead = np.bincount(cell, won, minlength=len(code) * items * items).reshape(shape) / np.maximum(met, 1)
+    covered = (met > 0).sum((1, 2)) == items * (items - 1) // 2
+    points = (lead.sum(2) - lead.sum(1))[covered]
+    rankings[code[covered]] = _doubled_midranks(points)
+    complete[code[covered]] = True
+
+
+def _doubled_midranks(points: NDArray[Any]) -> Codes:
+    """Return (G, n): twice the mid-rank of each candidate, the one with most points first."""
+    ranks = np.full(points.shape, points.shape[1] + 1)
+    for other in points.T:
+        lead = other[:, None] - points
+        ranks += (lead > _ROUNDING).astype(np.int8) - (lead < -_ROUNDING).astype(np.int8)
+    return ranks

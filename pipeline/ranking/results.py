@@ -1,0 +1,80 @@
+"""The rankings of all prompts, put together from portions."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .batch import FLAGS, Measured
+from .codes import Codes
+from .plan import Portion
+
+MEASURES = ("kendall_w", "consistency", "p_value", "position_consistency", "first_slot_share", "margin")
+COUNTS = ("repeats", "incomplete", "both_orders", "consistent", "conflicts", "decisive", "first_won", "cyclic_triads")
+
+
+class Results:
+    """Arrays over P prompts and their C candidates, filled portion by portion.
+
+    Attributes:
+        places: (C,) the candidate in each place, best first, counted within its prompt.
+        ranks: (C,) the rank of each place; 0 where the candidate there has no score.
+        scores: (C,) the score of each place.
+        standard_errors: (C,) likewise.
+        voted: (P,) whether there was a valid vote.
+        flags: (P, len(FLAGS)).
+        counts: `COUNTS` by name, (P,) each.
+        measures: `MEASURES` by name, (P,) each, NaN where undefined.
+    """
+
+    def __init__(self, offsets: Codes) -> None:
+        """Make room for prompts whose candidates stand at `offsets[p]:offsets[p + 1]`."""
+        prompts, candidates = len(offsets) - 1, int(offsets[-1])
+        self._offsets = offsets
+        self.places = np.zeros(candidates, np.int32)
+        self.ranks = np.zeros(candidates, np.int32)
+        self.scores = np.full(candidates, np.nan)
+        self.standard_errors = np.full(candidates, np.nan)
+        self.voted = np.zeros(prompts, bool)
+        self.flags = np.zeros((prompts, len(FLAGS)), bool)
+        self.counts: dict[str, NDArray[np.int32]] = {name: np.zeros(prompts, np.int32) for name in COUNTS}
+        self.measures = {name: np.full(prompts, np.nan) for name in MEASURES}
+
+    def add(self, portion: Portion, measured: Measured) -> None:
+        """Take in what was measured of a portion."""
+        cells = self._offsets[portion.prompts][:, None] + np.arange(portion.items)
+        self.places[cells] = measured.order
+        self.ranks[cells] = np.where(np.isnan(measured.scores), 0, measured.ranks)
+        self.scores[cells] = measured.scores
+        self.standard_errors[cells] = measured.standard_errors
+        self.voted[portion.prompts] = measured.voted
+        self.flags[portion.prompts] = measured.flags
+        positions, repeats, concordance = measured.positions, measured.repeats, measured.concordance
+        filled: dict[str, NDArray[Any]] = {
+            "repeats": repeats.present.sum(1),
+            "incomplete": repeats.incomplete,
+            "both_orders": positions.both_orders,
+            "consistent": positions.consistent,
+            "conflicts": positions.conflicts,
+            "decisive": positions.decisive,
+            "first_won": positions.first_won,
+            "cyclic_triads": measured.cyclic_triads,
+        }
+        for name, counts in self.counts.items():
+            counts[portion.prompts] = filled[name]
+        known: dict[str, NDArray[Any]] = {
+            "kendall_w": concordance.w,
+            "consistency": concordance.consistency,
+            "p_value": concordance.p_value,
+            "position_consistency": positions.consistency,
+            "first_slot_share": positions.first_slot_share,
+            "margin": np.where(measured.voted, measured.margin, np.nan),
+        }
+        for name, values in self.measures.items():
+            values[portion.prompts] = known[name]
+
+    def mean(self, measure: str) -> float | None:
+        """Return the mean of a measure over the prompts where it is defined; nothing where there are none."""
+        values = self.measures[measure]
+        defined = values[~np.isnan(values)]
+        return float(defined.mean()) if len(defined) else None
