@@ -1,5 +1,6 @@
 """The app: every command under its name."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     epilog="Example: prefpipe demo",
 )
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate,
     "judge": judge,
     "rank": rank,

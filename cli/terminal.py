@@ -64,10 +64,10 @@ def _figures(figures: dict[str, Any]) -> Iterator[str]:
         yield line
 
 
-def _figure(value: float | str) -> str:
+def _figure(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @contextmanager
@@ -107,6 +107,8 @@ def progress_line(stage: str, meter: "Meter") -> str:
     parts = [f"{stage} {meter.done:,}"]
     if meter.total:
         parts[0] += f"/{meter.total:,} ({meter.done / meter.total:.0%})"
+        if rate:
+            parts.append(f"{_duration((meter.total - meter.done) / rate)} left")
     parts.append(f"{rate:,.0f} calls/s")
     parts.append(f"{(meter.prompt_tokens + meter.completion_tokens) / seconds:,.0f} tokens/s")
     for name, count in (
@@ -117,8 +119,6 @@ def progress_line(stage: str, meter: "Meter") -> str:
     ):
         if count:
             parts.append(f"{count:,} {name}")
-    if meter.total and rate:
-        parts.append(f"{_duration((meter.total - meter.done) / rate)} left")
     return " · ".join(parts)
 
 

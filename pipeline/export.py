@@ -27,8 +27,8 @@ class Pair(NamedTuple):
 
     chosen: str
     rejected: str
-    chosen_score: float
-    rejected_score: float
+    chosen_score: float | None
+    rejected_score: float | None
     consistency: float | None
 
 
@@ -96,6 +96,13 @@ def _pairs(kept: str | Path, ties: str, seed: int, counts: Counter[str], dropped
     for table in read(kept, RANKINGS):
         for row in table.select(["prompt_id", "response_ids", "ranks", "scores", "consistency"]).to_pylist():
             counts["read"] += 1
+            for name in ("ranks", "scores"):
+                if row[name] is not None and len(row[name]) != len(row["response_ids"]):
+                    raise UsageError(
+                        f"{display(kept)}: '{name}' of the prompt {row['prompt_id']} has not as many entries as "
+                        "'response_ids'.",
+                        "Give each candidate one, or null.",
+                    )
             pair, reason = best_against_worst(row, ties, seed)
             if reason is not None:
                 dropped[reason] += 1
@@ -110,7 +117,8 @@ def _pairs(kept: str | Path, ties: str, seed: int, counts: Counter[str], dropped
 
 def best_against_worst(ranking: Row, ties: str, seed: int) -> tuple[Pair | None, str | None]:
     """Return the pair of a ranking's best and worst candidate, or the reason why there is none."""
-    ids, ranks, scores = ranking["response_ids"], ranking["ranks"], ranking["scores"]
+    ids, ranks = ranking["response_ids"], ranking["ranks"]
+    scores = ranking["scores"] or [None] * len(ids)
     if not ranks or None in ranks:
         return None, "without a ranking"
     best = [place for place, rank in enumerate(ranks) if rank == min(ranks)]

@@ -92,7 +92,7 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
                 left.write(table.append_column("reason", reason).filter(reason.is_valid()))
             reasons.update(reason.drop_null().to_pylist())
             sizes = pc.list_value_length(table["response_ids"]).to_pylist()
-            shapes.update(zip(table["repeats"].to_pylist(), sizes, strict=True))
+            shapes.update(zip(table["repeats"].fill_null(0).to_pylist(), sizes, strict=True))
     return Summary(
         "filter",
         str(output),

@@ -8,7 +8,7 @@ from pathlib import Path
 from .errors import UsageError
 from .formats.conversations import Message
 from .formats.prompts import read_prompts
-from .formats.rows import Row
+from .formats.rows import Row, count_rows
 from .ids import response_id, seed_of
 from .llm.answers import Answer
 from .llm.ask import DEFAULT_CONCURRENCY, ask
@@ -57,9 +57,11 @@ def generate(
         meter: Counts progress for whoever watches.
 
     Raises:
-        UsageError: The prompts or a model spec cannot be used.
+        UsageError: The prompts, a model spec or an option cannot be used.
         RunError: A server refuses all calls.
     """
+    if samples < 1:
+        raise UsageError(f"{samples} samples of each model are none.", "Ask for one or more.")
     asked = parse_models(models)
     meter = meter or Meter()
     sampling = Sampling(temperature, max_tokens, seed)
@@ -72,6 +74,8 @@ def generate(
         "seed": seed,
     }
     made = Provenance("generate", settings, [fingerprint(prompts)])
+    if count := count_rows(prompts):
+        meter.total = count * len(asked) * samples
     counts: Counter[str] = Counter()
     calls = (
         ((prompt, model, sample), chat(model, _with_system(prompt["prompt"], system), sampling, sample))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from .formats.rows import Row, rows
 from .provenance import Provenance
-from .reading import existing, is_parquet, open_parquet, provenance
+from .reading import display, is_parquet, open_parquet, parquet_batches, provenance
 from .tables import KINDS
 
 
@@ -47,20 +47,19 @@ def inspect(path: str | Path, sample: int = 3) -> Table:
         file = open_parquet(path)
         columns = {column.name: _type_name(column.type) for column in file.schema_arrow}
         count = file.metadata.num_rows
-        first = next(file.iter_batches(batch_size=max(sample, 1)), None)
-        shown = first.to_pylist()[:sample] if first is not None else []
+        first = next(parquet_batches(path), None)
+        shown = first.slice(0, sample).to_pylist() if first is not None else []
         statuses: Counter[str] = Counter()
         if "status" in columns:
-            for batch in file.iter_batches(columns=["status"]):
+            for batch in parquet_batches(path, ["status"]):
                 statuses.update(batch.column(0).to_pylist())
         made = provenance(path)
     else:
-        existing(path)
         everything = [row for _, row in rows(path)]
         count, shown, made = len(everything), everything[:sample], None
         columns = {name: type(value).__name__ for row in everything for name, value in row.items() if value is not None}
         statuses = Counter(row["status"] for row in everything if isinstance(row.get("status"), str))
-    return Table(Path(path).name, _kind(columns), count, columns, dict(statuses.most_common()), shown, made)
+    return Table(Path(display(path)).name, _kind(columns), count, columns, dict(statuses.most_common()), shown, made)
 
 
 def _type_name(kind: pa.DataType) -> str:

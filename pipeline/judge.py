@@ -1,5 +1,6 @@
 """judge: responses in, votes out."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
-from .formats.responses import read_candidates
+from .formats.responses import candidate_counts, read_candidates
 from .formats.rows import Row
 from .ids import vote_id
 from .judging import listwise, pairwise
@@ -71,6 +72,8 @@ def judge(
         raise UsageError(f"There is no protocol '{protocol}'.", f"Known: {', '.join(PROTOCOLS)}.")
     if orders not in ORDERS:
         raise UsageError(f"There is no choice of orders '{orders}'.", f"Known: {', '.join(ORDERS)}.")
+    if repeats < 1:
+        raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
     asked = parse_models(judges)
     meter = meter or Meter()
     sampling = Sampling(temperature, max_tokens, seed)
@@ -84,6 +87,9 @@ def judge(
         "seed": seed,
     }
     made = Provenance("judge", settings, [fingerprint(responses)])
+    if sizes := candidate_counts(responses):
+        questions = sum(prompts * _questions_of(size, protocol, orders) for size, prompts in sizes.items())
+        meter.total = questions * repeats * len(asked)
     counts: Counter[str] = Counter()
     calls = (
         ((candidates, question, model), _request(candidates, question, protocol, model, sampling))
@@ -102,8 +108,11 @@ def judge(
         str(output),
         "prompts",
         rows_in=counts["prompts"],
-        rows_out=counts["prompts"] - counts["lonely"],
-        dropped={"with fewer than two usable candidates": counts["lonely"]},
+        rows_out=counts["prompts"] - counts["lonely"] - counts["alike"],
+        dropped={
+            "with fewer than two usable candidates": counts["lonely"],
+            "whose candidates all have the same text": counts["alike"],
+        },
         figures={
             "votes": writer.rows,
             **{status.value: counts[status] for status in Status if counts[status]},
@@ -116,15 +125,17 @@ def judge(
 
 
 def _judgeable(groups: Iterator[list[Row]], counts: Counter[str]) -> Iterator[list[Row]]:
-    """Pass on the usable candidates of each prompt that has at least two."""
+    """Pass on the usable candidates of each prompt that has at least two different ones."""
     for group in groups:
         candidates = [row for row in group if row["status"] == Status.OK]
         counts["prompts"] += 1
         counts["unusable"] += len(group) - len(candidates)
-        if len(candidates) > 1:
-            yield candidates
-        else:
+        if len(candidates) < 2:
             counts["lonely"] += 1
+        elif len({row["content"] for row in candidates}) < 2:
+            counts["alike"] += 1
+        else:
+            yield candidates
 
 
 def _questions(
@@ -145,6 +156,13 @@ def _questions(
             counts["identical"] += 1
         else:
             yield question
+
+
+def _questions_of(candidates: int, protocol: str, orders: str) -> int:
+    """Return how many questions a prompt gives at each repeat, identical texts aside."""
+    if protocol == listwise.NAME:
+        return int(candidates > 1)
+    return math.comb(candidates, 2) * (2 if orders == "both" else 1)
 
 
 def _request(candidates: list[Row], question: Question, protocol: str, model: Model, sampling: Sampling) -> Request:
@@ -188,5 +206,5 @@ def _warnings(counts: Counter[str], votes: int) -> tuple[str, ...]:
             f"{failed:,} of {votes:,} votes carry no verdict; their rows say why (columns status and error)."
         )
     if not votes:
-        warnings.append("No prompt has two usable candidates, so nothing was asked.")
+        warnings.append("No prompt has two different usable candidates, so nothing was asked.")
     return tuple(warnings)

@@ -3,13 +3,15 @@
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .errors import UsageError
@@ -37,9 +39,9 @@ def existing(path: str | Path) -> Path:
         UsageError: There is no such file, it is empty, or it may not be read.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - unlike pathlib's, it takes a name that is too long for one of no file
         raise UsageError(f"{path} is a folder, not a file.", "Name a file inside it.")
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - likewise
         raise UsageError(f"There is no file {path}.", "Check the name and the folder you are in.")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path} may not be read.", "Check the file's permissions.")
@@ -61,10 +63,23 @@ def open_parquet(path: str | Path) -> pq.ParquetFile:
     """
     try:
         return pq.ParquetFile(existing(path))
-    except pa.ArrowInvalid as error:
+    except (OSError, pa.ArrowException) as error:
         raise UsageError(
             f"{path} is not a readable Parquet file.", "Was its copy cut short, or is it JSON lines (.jsonl)?"
         ) from error
+
+
+def parquet_batches(path: str | Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file in batches, of all columns or of some.
+
+    Raises:
+        UsageError: There is no such file, it is not Parquet, or it is damaged.
+    """
+    file = open_parquet(path)
+    try:
+        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"{path} is damaged: {error}.", "Copy it again, or make it anew.") from error
 
 
 def provenance(path: str | Path) -> Provenance | None:
@@ -77,16 +92,23 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line number and object of each line of a JSON-lines file; blank lines are passed over.
 
     Raises:
-        UsageError: A line is not a JSON object.
+        UsageError: A line is not a JSON object, or standard input was read before.
     """
+    if str(path) == STREAM and sys.stdin.buffer.closed:
+        raise UsageError("Standard input can be read only once.", "Write it to a file first, and name that.")
     decoder = msgspec.json.Decoder()
     with sys.stdin.buffer if str(path) == STREAM else existing(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.strip():
+            text = line.removeprefix(BOM_UTF8) if number == 1 else line
+            if not text.strip():
                 continue
             try:
-                row = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                row = decoder.decode(text)
+            except UnicodeDecodeError as error:
+                raise UsageError(
+                    f"{display(path)}, line {number} is not UTF-8 text.", "Save the file as UTF-8."
+                ) from error
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise UsageError(
                     f"{display(path)}, line {number} is not valid JSON: {error}.",
                     "Each line must hold one JSON object; was the file cut short?",
@@ -109,10 +131,11 @@ def read(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
     Columns beyond the schema are passed over.
 
     Raises:
-        UsageError: The file is of another kind, lacks a needed column, or holds a value of another type.
+        UsageError: The file is of another kind, lacks a needed column or value, or holds a value of another type.
     """
     rows = 0
     for batch in _parquet_batches(path, kind) if is_parquet(path) else _json_batches(path, kind):
+        _check_filled(path, kind, batch, rows)
         rows += batch.num_rows
         yield batch
     if not rows:
@@ -120,11 +143,9 @@ def read(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
 
 
 def _parquet_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
-    file = open_parquet(path)
-    present = set(file.schema_arrow.names)
+    present = set(open_parquet(path).schema_arrow.names)
     _check_kind(path, kind, present, provenance(path))
-    columns = [name for name in kind.schema.names if name in present]
-    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+    for batch in parquet_batches(path, [name for name in kind.schema.names if name in present]):
         arrays = []
         for column in kind.schema:
             if column.name not in present:
@@ -143,16 +164,22 @@ def _parquet_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """Cast an array, messages included: their fields may come in any order, beside others."""
-    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) and _holds_messages(array.type):
         array = array.cast(pa.list_(array.type.value_type))
         values = array.flatten()
         fields = [values.field(part.name).cast(part.type) for part in kind.value_type]
         messages = pa.StructArray.from_arrays(fields, fields=list(kind.value_type))
         offsets = array.offsets
-        return pa.ListArray.from_arrays(
-            pa.compute.subtract(offsets, offsets[0]), messages, type=kind, mask=array.is_null()
-        )
+        return pa.ListArray.from_arrays(pc.subtract(offsets, offsets[0]), messages, type=kind, mask=array.is_null())
     return array.cast(kind)
+
+
+def _holds_messages(kind: pa.DataType) -> bool:
+    return (
+        (pa.types.is_list(kind) or pa.types.is_large_list(kind))
+        and pa.types.is_struct(kind.value_type)
+        and {"role", "content"} <= {part.name for part in kind.value_type}
+    )
 
 
 def _json_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
@@ -162,29 +189,60 @@ def _json_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
         if not checked:
             _check_kind(path, kind, set(chunk[0][1]), None)
             checked = True
-        arrays = []
-        for column in kind.schema:
-            values = [row.get(column.name) for _, row in chunk]
-            try:
-                arrays.append(pa.array(values, column.type))
-            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-                line, value = next(
-                    (number, value)
-                    for (number, _), value in zip(chunk, values, strict=True)
-                    if not _fits(value, column.type)
-                )
-                raise UsageError(
-                    f"{display(path)}, line {line}: '{column.name}' is {_shortened(value)}, "
-                    f"where a {kind.name} table has {column.type}.",
-                    "Correct the line or the tool that wrote it.",
-                ) from None
-        yield pa.Table.from_arrays(arrays, schema=_nullable(kind.schema))
+        places = [f"{display(path)}, line {number}" for number, _ in chunk]
+        yield table_of([row for _, row in chunk], kind, places)
+
+
+def table_of(rows: Sequence[dict[str, Any]], kind: TableKind, places: Sequence[str]) -> pa.Table:
+    """Return rows as a table, its columns as in the schema; what a row lacks is null.
+
+    Args:
+        rows: JSON objects.
+        kind: What they are rows of.
+        places: Where each row stands, for the message of an error.
+
+    Raises:
+        UsageError: A value is of another type.
+    """
+    arrays = []
+    for column in kind.schema:
+        values = [row.get(column.name) for row in rows]
+        try:
+            arrays.append(_array(values, column.type))
+        except _MISFITS:
+            index = next(index for index, value in enumerate(values) if not _fits(value, column.type))
+            raise UsageError(
+                f"{places[index]}: '{column.name}' is {_shortened(values[index])}, "
+                f"where a {kind.name} table has {column.type}.",
+                "Correct the row or the tool that wrote it.",
+            ) from None
+    return pa.Table.from_arrays(arrays, schema=_nullable(kind.schema))
+
+
+_MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+
+
+def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    """Return values as an array, refusing what Arrow would bend to fit without a word.
+
+    It takes a text for a list of letters, and cuts off a number's fraction where whole numbers are wanted.
+    """
+    if pa.types.is_list(kind) and any(isinstance(value, str) for value in values):
+        raise pa.ArrowTypeError("a text is no list")
+    array = pa.array(values, kind)
+    if pa.types.is_integer(_item(kind)) and pa.types.is_floating(_item(pa.infer_type(values))):
+        pa.array(values).cast(kind)
+    return array
+
+
+def _item(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_list(kind) else kind
 
 
 def _fits(value: object, kind: pa.DataType) -> bool:
     try:
-        pa.array([value], kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        _array([value], kind)
+    except _MISFITS:
         return False
     return True
 
@@ -196,6 +254,15 @@ def _shortened(value: object, limit: int = 60) -> str:
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
     return pa.schema([column.with_nullable(True) for column in schema])
+
+
+def _check_filled(path: str | Path, kind: TableKind, table: pa.Table, rows_before: int) -> None:
+    for name in kind.needed:
+        if not kind.schema.field(name).nullable and table[name].null_count:
+            row = rows_before + pc.index(table[name].is_null(), True).as_py() + 1
+            raise UsageError(
+                f"{display(path)}, row {row:,}: '{name}' is missing.", f"Every row of a {kind.name} table needs it."
+            )
 
 
 def _check_kind(path: str | Path, kind: TableKind, present: set[str], made: Provenance | None) -> None:

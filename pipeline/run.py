@@ -111,8 +111,10 @@ def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", "See `prefpipe run --help` for an example.") from error
     for name, options in tables.items():
-        if name not in STAGES or not isinstance(options, dict):
+        if name not in STAGES:
             raise UsageError(f"{path}: there is no stage [{name}].", did_you_mean(name, list(STAGES)))
+        if not isinstance(options, dict):
+            raise UsageError(f"{path}: '{name}' is no table.", f"Write [{name}], and its options in lines below it.")
     wanted = [stage for stage in STAGES if stage in tables]
     if not wanted or wanted != list(STAGES)[: len(wanted)]:
         missing = next(stage for stage in STAGES if stage not in tables)

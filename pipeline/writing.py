@@ -39,18 +39,20 @@ class TableWriter:
         if str(self.path) == STREAM:
             self._lines = sys.stdout.buffer
             return self
+        if not is_parquet(self.path) and self.path.suffix != ".jsonl":
+            raise UsageError(
+                f"The ending of {self.path} names no format that can be written.",
+                "Use .parquet or .jsonl, or - for JSON lines on standard output.",
+            )
         try:
+            if self.path.is_dir():
+                raise UsageError(f"{self.path} is a folder, not a file.", "Name a file inside it with -o.")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._remove_orphans()
             if is_parquet(self.path):
                 self._parquet = pq.ParquetWriter(self._partial, self._schema, compression="zstd")
-            elif self.path.suffix == ".jsonl":
-                self._lines = self._partial.open("wb")
             else:
-                raise UsageError(
-                    f"The ending of {self.path} names no format that can be written.",
-                    "Use .parquet or .jsonl, or - for JSON lines on standard output.",
-                )
+                self._lines = self._partial.open("wb")
         except OSError as error:
             raise UsageError(
                 f"{self.path} cannot be written: {error.strerror}.",

@@ -34,6 +34,8 @@ def conversation(value: Any, place: str) -> list[Message]:
             f"{place}: the conversation ends with an assistant's turn, so there is nothing to answer.",
             "Cut the last turn off; if it is a known good answer, put it into a 'reference' column.",
         )
+    if not messages[-1]["content"].strip():
+        raise UsageError(f"{place}: the last message is empty.", "Remove the row or fill it in.")
     return messages
 
 

@@ -31,11 +31,13 @@ def read_prompts(path: str | Path, column: str | None = None) -> Iterator[Row]:
         column: The column that holds the conversation, where it has another name.
 
     Raises:
-        UsageError: The file is empty, a row has no conversation, or one id names two different conversations.
+        UsageError: The file is empty or a table of responses, or a row has no conversation.
     """
     number = 0
     for place, row in rows(path):
         number += 1
+        if number == 1 and row.keys() >= {"response_id", "model", "content"}:
+            raise UsageError(f"{display(path)} is a responses table, not prompts.", "Name the file of its prompts.")
         yield prompt_row(row, place, column)
     if not number:
         raise UsageError(f"{display(path)} holds no prompts.", "Check the file.")
@@ -60,6 +62,8 @@ def prompt_row(row: Row, place: str, column: str | None = None, own: tuple[str, 
 def _conversation_of(row: Row, place: str, column: str | None) -> tuple[list[Message], set[str]]:
     names = (column,) if column else PROMPT_COLUMNS
     found = next((name for name in names if row.get(name) is not None), None)
+    if empty := next((name for name in names if found is None and name in row), None):
+        raise UsageError(f"{place}: '{empty}' is empty.", "Remove the row or fill it in.")
     if found is None:
         wanted = f"'{column}'" if column else "'prompt', 'messages' or 'instruction'"
         hint = did_you_mean(column, list(row)) if column else f"It has {', '.join(row)}; name one with --prompt-column."

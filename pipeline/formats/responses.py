@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby, islice, pairwise
+from itertools import chain, groupby, islice, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pyarrow as pa
 
 from ..errors import UsageError
 from ..ids import content_id, response_id
-from ..reading import BATCH_ROWS, display, is_parquet, open_parquet, read
+from ..reading import BATCH_ROWS, display, is_parquet, open_parquet, parquet_batches, read, table_of
 from ..tables import RESPONSES, Status
-from .prompts import prompt_row
+from .prompts import PROMPT_COLUMNS, prompt_row
 from .rows import Row, rows
 
 _OWN = tuple(name for name in RESPONSES.schema.names if name not in {"prompt", "reference", "metadata"})
@@ -28,7 +29,7 @@ def read_candidates(path: str | Path) -> Iterator[list[Row]]:
     Raises:
         UsageError: The file is no table of responses, or an id stands for two different responses.
     """
-    if is_parquet(path) and set(RESPONSES.schema.names) <= set(open_parquet(path).schema_arrow.names):
+    if _is_own(path):
         tables = read(path, RESPONSES) if _groups_stand_together(path) else _sorted(read(path, RESPONSES))
     else:
         tables = _sorted(_completed(path))
@@ -49,11 +50,29 @@ def read_candidates(path: str | Path) -> Iterator[list[Row]]:
         yield candidates
 
 
+def candidate_counts(path: str | Path) -> Counter[int] | None:
+    """Return how many prompts have each number of usable candidates, where that is cheap to know.
+
+    It serves to show how far a run is, and is known for a file whose rows of a prompt stand together.
+    """
+    if not (_is_own(path) and _groups_stand_together(path)):
+        return None
+    counts: Counter[int] = Counter()
+    batches = (batch.to_pylist() for batch in parquet_batches(path, ["prompt_id", "status"]))
+    for _, group in groupby(chain.from_iterable(batches), key=itemgetter("prompt_id")):
+        counts[sum(row["status"] == Status.OK for row in group)] += 1
+    return counts
+
+
+def _is_own(path: str | Path) -> bool:
+    return is_parquet(path) and bool(open_parquet(path).schema_arrow.equals(RESPONSES.schema))
+
+
 def _groups_stand_together(path: str | Path) -> bool:
     """Tell whether all rows of each prompt are neighbours, from one pass over the id column."""
     starts: list[np.ndarray[Any, np.dtype[np.int64]]] = []
     last: str | None = None
-    for batch in open_parquet(path).iter_batches(batch_size=8 * BATCH_ROWS, columns=["prompt_id"]):
+    for batch in parquet_batches(path, ["prompt_id"]):
         ids = batch.column(0).to_pylist()
         before = [last, *ids[:-1]]
         starts.append(np.array([hash(one) for one, prior in zip(ids, before, strict=True) if one != prior], np.int64))
@@ -69,23 +88,17 @@ def _sorted(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 def _completed(path: str | Path) -> Iterator[pa.Table]:
     """Yield the rows of a file made elsewhere with the missing columns filled in."""
     seen: Counter[str] = Counter()
-    stream = (_completed_row(row, place, seen) for place, row in rows(path))
+    stream = ((place, _completed_row(row, place, seen)) for place, row in rows(path))
     while chunk := list(islice(stream, BATCH_ROWS)):
-        yield _table(chunk, path)
+        places, filled = zip(*chunk, strict=True)
+        yield table_of(filled, RESPONSES, places)
     if not seen:
         raise UsageError(f"{display(path)} holds no responses.", f"Make one with `{RESPONSES.made_by}`.")
 
 
-def _table(chunk: list[Row], path: str | Path) -> pa.Table:
-    try:
-        return pa.Table.from_pylist(chunk, schema=RESPONSES.schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UsageError(f"{display(path)}: a column has another type than a responses table: {error}.") from error
-
-
 def _completed_row(row: Row, place: str, seen: Counter[str]) -> Row:
-    for name in ("model", "content"):
-        if name not in row:
+    for name in RESPONSES.needed:
+        if name not in row and not (name == "prompt" and row.keys() & PROMPT_COLUMNS):
             raise UsageError(
                 f"{place} has no column '{name}', so it is no response.",
                 f"A responses table comes from `{RESPONSES.made_by}`, or needs at least {', '.join(RESPONSES.needed)}.",
@@ -105,6 +118,6 @@ def _completed_row(row: Row, place: str, seen: Counter[str]) -> Row:
     if filled["status"] is None:
         filled["status"] = Status.OK if content else Status.ERROR
         filled["error"] = filled["error"] or (None if content else "the file holds no text here")
-    elif filled["status"] not in set(Status):
+    elif filled["status"] not in list(Status):
         raise UsageError(f"{place}: the status '{filled['status']}' is unknown.", f"Known: {', '.join(Status)}.")
     return filled

@@ -1,6 +1,8 @@
 """Rows of a file that a user brings, whatever its format, each with the place where it stands."""
 
 import csv
+import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ..errors import UsageError
-from ..reading import BATCH_ROWS, STREAM, display, existing, is_parquet, json_lines, open_parquet
+from ..reading import STREAM, display, existing, is_parquet, json_lines, open_parquet, parquet_batches
 
 Row = dict[str, Any]
 
@@ -34,22 +36,34 @@ def rows(path: str | Path) -> Iterator[tuple[str, Row]]:
         )
 
 
+def count_rows(path: str | Path) -> int | None:
+    """Return how many rows a file has, where that is cheap to know, to show how far a run is."""
+    if is_parquet(path):
+        return int(open_parquet(path).metadata.num_rows)
+    if Path(path).suffix in {".jsonl", ".ndjson"}:
+        with existing(path).open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    return None
+
+
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
     number = 0
-    for batch in open_parquet(path).iter_batches(batch_size=BATCH_ROWS):
+    for batch in parquet_batches(path):
         for row in batch.to_pylist():
             number += 1
             yield f"{path}, row {number}", row
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    data = existing(path).read_bytes()
+    data = existing(path).read_bytes().removeprefix(BOM_UTF8)
     if not data.lstrip().startswith(b"["):
         yield from ((f"{path}, line {number}", row) for number, row in json_lines(path))
         return
     try:
         items = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text.", "Save the file as UTF-8.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid JSON: {error}.", "Was the file cut short?") from error
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict):
@@ -58,6 +72,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the module's own limit is 128 KiB, less than a long prompt
     with existing(path).open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         try:

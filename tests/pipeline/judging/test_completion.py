@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefpipe.pipeline.judging.completion import verdict_text
+
+
+@pytest.mark.parametrize(
+    ("completion", "choices"),
+    [
+        ("[[A]]", ("A",)),
+        ("A is better.\n\n[[A]]", ("A",)),
+        ("First I thought [[A]].\nNo: [[B]]\n", ("B",)),
+        ("[[A]]\nThat is my verdict.", ("A",)),
+        ("Either [[A]] or [[B]]", ("A", "B")),
+        ("<think>[[A]] seems right</think>\n[[B]]", ("B",)),
+        ("<thinking>\n[[A]]\n</thinking>[[B]]", ("B",)),
+        ("<THINK>[[A]]</Think>[[B]]", ("B",)),
+        ("<think>one</think>[[A]]\n<think>two [[C]]</think>[[B]]", ("B",)),
+        ("<think>a <think>b</think> [[A]]</think> [[B]]", ("B",)),
+        ("[[A]] looks good so far</think>\n[[B]]", ("B",)),
+        ("[[ B > A ]]", (" B > A ",)),
+        ("[[[A]]]", ("A",)),
+        ("[[]]", ("",)),
+    ],
+)
+def test_the_verdict_stands_after_all_thinking_on_the_last_line_that_has_one(
+    completion: str, choices: tuple[str, ...]
+) -> None:
+    text = verdict_text(completion)
+    assert (text.choices, text.reason) == (choices, None)
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason"),
+    [
+        ("", "the answer is empty"),
+        (" \n", "the answer is empty"),
+        ("<think>[[A]]</think>\n", "the answer is empty"),
+        ("<think>I lean to [[A]], but", "the thinking never ends"),
+        ("<think>a</think>[[A]] <think>wait", "the thinking never ends"),
+        ("A is better.", "no verdict in double brackets"),
+        ("[A]", "no verdict in double brackets"),
+        ("[[A", "no verdict in double brackets"),
+        ("[[A\n]]", "no verdict in double brackets"),
+        ("<think>hm</think>The verdict inside was better.", "no verdict in double brackets"),
+        ("[[A]]</think>The better one is A.", "no verdict in double brackets"),
+    ],
+)
+def test_without_a_verdict_the_reason_is_said(completion: str, reason: str) -> None:
+    text = verdict_text(completion)
+    assert (text.choices, text.reason) == ((), reason)
+
+
+@given(st.text() | st.text("[]AB<think/>\n ", max_size=40))
+def test_any_text_has_either_a_verdict_or_a_reason(completion: str) -> None:
+    text = verdict_text(completion)
+    assert bool(text.choices) != bool(text.reason)

@@ -1,0 +1,22 @@
+from prefpipe.pipeline.errors import PrefpipeError, RunError, UsageError, did_you_mean
+
+
+def test_errors_carry_their_sentence_their_hint_and_their_exit_code() -> None:
+    error = UsageError("There is no file a.", "Check the name.")
+    assert (str(error), error.message, error.hint) == ("There is no file a.", "There is no file a.", "Check the name.")
+    assert UsageError.exit_code == 2
+    assert RunError.exit_code == 1
+    assert issubclass(UsageError, PrefpipeError)
+    assert issubclass(RunError, PrefpipeError)
+
+
+def test_a_mistyped_word_is_answered_with_the_nearest_known_one() -> None:
+    assert did_you_mean("genrate", ["judge", "generate"]) == "Did you mean 'generate'?"
+
+
+def test_a_word_that_is_near_to_none_is_answered_with_all_of_them() -> None:
+    assert did_you_mean("xyz", ["judge", "generate"]) == "Known are: judge, generate."
+
+
+def test_without_known_words_there_is_no_hint() -> None:
+    assert did_you_mean("xyz", []) is None

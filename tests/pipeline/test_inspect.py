@@ -1,0 +1,94 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prefpipe.pipeline.errors import UsageError
+from prefpipe.pipeline.inspect import as_json, as_text, inspect
+
+WriteLines = Callable[[str, list[dict[str, Any]]], Path]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rows"),
+    [
+        ("prompts.jsonl", "prompts", 5),
+        ("responses.parquet", "responses", 15),
+        ("responses.jsonl", "responses", 15),
+        ("votes.parquet", "votes", 30),
+        ("rankings.jsonl", "rankings", 5),
+    ],
+)
+def test_a_table_is_known_by_its_columns(data: Path, name: str, kind: str, rows: int) -> None:
+    table = inspect(data / name)
+    assert (table.name, table.kind, table.rows) == (name, kind, rows)
+
+
+def test_preferences_and_tables_of_no_known_kind_are_told_apart(write_lines: WriteLines) -> None:
+    assert inspect(write_lines("a.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}])).kind == "preferences"
+    table = inspect(write_lines("b.jsonl", [{"a": 1}]))
+    assert table.kind is None
+    assert as_text(table).startswith("b.jsonl: a table of no known kind, 1 rows")
+
+
+@pytest.mark.parametrize("name", ["responses.parquet", "responses.jsonl"])
+def test_the_first_rows_and_the_count_of_each_status_are_shown(data: Path, name: str) -> None:
+    table = inspect(data / name, 2)
+    assert table.sample == pq.read_table(data / "responses.parquet").to_pylist()[:2]
+    assert table.statuses == {"ok": 15}
+    assert inspect(data / name, 0).sample == []
+    assert len(inspect(data / name, 99).sample) == 15
+
+
+def test_it_says_where_a_table_came_from(data: Path) -> None:
+    table = inspect(data / "votes.parquet")
+    assert table.provenance is not None
+    text = as_text(table)
+    assert "made by: prefpipe judge (version " in text
+    assert '  judges = ["sim:judge"]' in text
+    assert f"  from responses.parquet {table.provenance.inputs[0]['sha256'][:12]}" in text
+    assert "seed" not in text
+
+
+def test_types_are_written_for_people(data: Path) -> None:
+    columns = inspect(data / "responses.parquet").columns
+    assert (columns["prompt"], columns["sample"]) == ("list of {role, content}", "int32")
+
+
+def test_the_text_is_one_line_a_value_however_long(write_lines: WriteLines) -> None:
+    text = as_text(inspect(write_lines("a.jsonl", [{"prompt": "word\n" * 1000, "none": None}])))
+    [line] = [line for line in text.splitlines() if line.startswith("  prompt")]
+    assert line.endswith("…")
+    assert len(line) < 130
+    assert "none" not in text.split("row 1")[1]
+
+
+def test_a_script_reads_all_of_it_as_json(data: Path) -> None:
+    table = json.loads(as_json(inspect(data / "votes.parquet", 1)))
+    assert (table["kind"], table["rows"], len(table["sample"])) == ("votes", 30, 1)
+    assert table["provenance"]["stage"] == "judge"
+    assert table["statuses"] == {"ok": 30}
+
+
+def test_whatever_a_table_holds_can_be_shown(tmp_path: Path) -> None:
+    odd = pa.table({"raw": [b"\xff"], "nan": [float("nan")], "pairs": pa.array([[("k", 1)]], pa.map_("string", "int8"))})
+    pq.write_table(odd, tmp_path / "odd.parquet")
+    table = inspect(tmp_path / "odd.parquet")
+    assert "nan" in as_text(table)
+    assert json.loads(as_json(table))["rows"] == 1
+
+
+def test_a_table_without_rows_has_columns_still(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": pa.array([], "int8")}), tmp_path / "empty.parquet")
+    table = inspect(tmp_path / "empty.parquet")
+    assert (table.rows, table.columns, table.sample) == (0, {"a": "int8"}, [])
+
+
+@pytest.mark.parametrize("name", ["none.parquet", "none.jsonl"])
+def test_a_missing_file_is_named(name: str) -> None:
+    with pytest.raises(UsageError, match=f"There is no file {name}"):
+        inspect(name)

@@ -1,0 +1,144 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from prefpipe.pipeline.errors import UsageError
+from prefpipe.pipeline.llm.meter import Meter
+from prefpipe.pipeline.run import read_recipe, run, run_step
+
+WriteLines = Callable[[str, list[dict[str, Any]]], Path]
+
+WHOLE = """
+[generate]
+prompts = "prompts.jsonl"
+models = ["sim:strong", "sim:fair", "sim:weak"]
+
+[judge]
+judges = ["sim:judge"]
+protocol = "listwise"
+repeats = 3
+temperature = 1
+
+[rank]
+method = "borda"
+
+[filter]
+keep_top = 0.5
+
+[export]
+ties = "random"
+"""
+BEGINNING = WHOLE[: WHOLE.index("[rank]")]
+
+
+def write(recipe: str, name: str = "recipe.toml") -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(recipe)
+    return path
+
+
+def test_steps_come_in_the_order_of_the_stages_each_with_its_options_and_its_files() -> None:
+    steps = read_recipe(write(WHOLE), "out")
+    assert [step.stage for step in steps] == ["generate", "judge", "rank", "filter", "export"]
+    out = Path("out")
+    responses, votes, rankings = (out / f"{name}.parquet" for name in ("responses", "votes", "rankings"))
+    assert [step.arguments for step in steps] == [
+        {"prompts": Path("prompts.jsonl"), "models": ["sim:strong", "sim:fair", "sim:weak"], "output": responses},
+        {
+            "judges": ["sim:judge"],
+            "protocol": "listwise",
+            "repeats": 3,
+            "temperature": 1.0,
+            "responses": responses,
+            "output": votes,
+        },
+        {"method": "borda", "votes": votes, "responses": responses, "output": rankings},
+        {"keep_top": 0.5, "rankings": rankings, "dropped": out / "dropped.parquet", "output": out / "kept.parquet"},
+        {
+            "ties": "random",
+            "kept": out / "kept.parquet",
+            "responses": responses,
+            "output": out / "preferences.parquet",
+        },
+    ]
+
+
+def test_the_order_of_the_tables_in_the_recipe_makes_no_difference() -> None:
+    blocks = WHOLE.strip().split("\n\n")
+    assert read_recipe(write("\n\n".join(reversed(blocks))), "out") == read_recipe(write(WHOLE, "other.toml"), "out")
+
+
+def test_prompts_stand_relative_to_the_recipe() -> None:
+    [step, _] = read_recipe(write(BEGINNING, "recipes/mine.toml"), "out")
+    assert step.arguments["prompts"] == Path("recipes/prompts.jsonl")
+    [step, _] = read_recipe(write(BEGINNING.replace("prompts.jsonl", "/data/p.jsonl"), "recipes/mine.toml"), "out")
+    assert step.arguments["prompts"] == Path("/data/p.jsonl")
+
+
+def test_a_recipe_may_end_early() -> None:
+    assert [step.stage for step in read_recipe(write(BEGINNING), "out")] == ["generate", "judge"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem", "hint"),
+    [
+        ("[judge]", "[jugde]", "there is no stage [jugde]", "Did you mean 'judge'?"),
+        (WHOLE, "judge = 1", "'judge' is no table", "Write [judge]"),
+        ("[generate]", 'store = "a.db"\n[generate]', "there is no stage [store]", None),
+        ("repeats = 3", "repeat = 3", "[judge] has no option 'repeat'", "Did you mean 'repeats'?"),
+        ("repeats = 3", 'store = "a.db"', "[judge] has no option 'store'", None),
+        ("repeats = 3", 'output = "a.parquet"', "[judge] has no option 'output'", None),
+        ("repeats = 3", 'repeats = "3"', "[judge] repeats: Expected `int`, got `str`", "Correct the value."),
+        ("repeats = 3", "repeats = 2.5", "[judge] repeats: Expected `int`, got `float`", "Correct the value."),
+        ('["sim:judge"]', '"sim:judge"', "[judge] judges: Expected `array`, got `str`", "Correct the value."),
+        ('judges = ["sim:judge"]', "", "[judge] lacks the option 'judges'", "Add it."),
+        ('prompts = "prompts.jsonl"', "", "[generate] lacks the option 'prompts'", "Add it."),
+        ("keep_top = 0.5", 'keep_top = "half"', "[filter] keep_top: Expected", "Correct the value."),
+        ("[filter]\nkeep_top = 0.5", "", "lacks [filter], which makes what later stages read", "even an empty one"),
+        (WHOLE, "# nothing", "lacks [generate]", None),
+        ("[rank]", "[rank", "is not valid TOML", "prefpipe run --help"),
+        ("repeats = 3", "repeats = 3\nrepeats = 4", "is not valid TOML", "prefpipe run --help"),
+    ],
+)
+def test_a_mistake_anywhere_in_the_recipe_is_named_before_anything_is_asked(
+    write_lines: WriteLines, old: str, new: str, problem: str, hint: str | None
+) -> None:
+    write_lines("prompts.jsonl", [{"prompt": "Why?"}])
+    assert old in WHOLE
+    path = write(WHOLE.replace(old, new))
+    with pytest.raises(UsageError) as error:
+        run(path, "out")
+    assert error.value.message.startswith("recipe.toml")
+    assert problem in error.value.message
+    assert (hint or "") in str(error.value.hint)
+    assert not Path("out").exists()
+    assert not Path(".prefpipe").exists()
+
+
+def test_a_recipe_that_is_not_there_is_named() -> None:
+    with pytest.raises(UsageError, match=r"There is no file recipe\.toml"):
+        read_recipe("recipe.toml", "out")
+
+
+def test_a_run_leaves_all_tables_in_one_folder_and_gives_a_summary_for_each(data: Path) -> None:
+    recipe = write(WHOLE.replace("prompts.jsonl", str(data / "prompts.jsonl")))
+    summaries = run(recipe, "out", store="answers.db")
+    assert [summary.stage for summary in summaries] == ["generate", "judge", "rank", "filter", "export"]
+    assert {path.name for path in Path("out").iterdir()} == {
+        f"{name}.parquet" for name in ("responses", "votes", "rankings", "kept", "dropped", "preferences")
+    }
+    assert pq.read_metadata("out/votes.parquet").num_rows == 15
+    assert [summary.figures.get("sent") for summary in run(recipe, "again", store="answers.db")[:2]] == [0, 0]
+    for path in Path("out").iterdir():
+        assert (Path("again") / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_step_counts_its_calls_for_whoever_watches(data: Path) -> None:
+    [step, _] = read_recipe(write(BEGINNING.replace("prompts.jsonl", str(data / "prompts.jsonl"))), "out")
+    meter = Meter()
+    run_step(step, store="answers.db", concurrency=2, meter=meter)
+    assert meter.done == 15

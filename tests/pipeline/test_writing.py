@@ -1,0 +1,171 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prefpipe.pipeline.errors import UsageError
+from prefpipe.pipeline.provenance import Provenance
+from prefpipe.pipeline.reading import provenance, read
+from prefpipe.pipeline.tables import KINDS, RANKINGS, TableKind
+from prefpipe.pipeline.writing import TableWriter
+
+Row = dict[str, Any]
+
+MADE = Provenance("test", {})
+SCHEMA = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("size", pa.int32())])
+ROW: Row = {"name": "a", "size": 1}
+
+
+def write(path: str | Path, rows: list[Row], schema: pa.Schema = SCHEMA) -> None:
+    with TableWriter(path, schema, MADE) as writer:
+        writer.write_rows(rows)
+
+
+def files() -> set[str]:
+    return {path.name for path in Path().iterdir()}
+
+
+def values(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    if pa.types.is_list(kind):
+        items = values(kind.value_type)
+        return st.lists(st.none() | items if kind.value_field.nullable else items, max_size=3)
+    if pa.types.is_struct(kind):
+        return st.fixed_dictionaries({part.name: values(part.type) for part in kind})
+    if pa.types.is_string(kind):
+        return st.text(max_size=10)
+    if pa.types.is_integer(kind):
+        return st.integers(-(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1)
+    assert pa.types.is_float64(kind)
+    return st.floats(allow_nan=False, allow_infinity=False)
+
+
+def tables(kind: TableKind) -> st.SearchStrategy[list[Row]]:
+    columns = {column.name: values(column.type) | (st.none() if column.nullable else st.nothing()) for column in kind.schema}
+    return st.lists(st.fixed_dictionaries(columns), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_any_table_that_is_written_is_read_back_equal(kind: TableKind, ending: str, data: st.DataObject) -> None:
+    rows = data.draw(tables(kind))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"table.{ending}"
+        write(path, rows, kind.schema)
+        assert [row for table in read(path, kind) for row in table.to_pylist()] == rows
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.jsonl"])
+def test_a_table_appears_under_its_name_only_when_it_is_complete(name: str) -> None:
+    with TableWriter(name, SCHEMA, MADE) as writer:
+        writer.write_rows([ROW] * 10_000)
+        assert not Path(name).exists()
+        assert len(files()) == 1
+    assert files() == {name}
+    assert writer.rows == 10_000
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.jsonl"])
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_older_table_as_it_was_and_nothing_beside_it(
+    name: str, failure: type[BaseException]
+) -> None:
+    write(name, [ROW])
+    before = Path(name).read_bytes()
+    with pytest.raises(failure), TableWriter(name, SCHEMA, MADE) as writer:
+        writer.write_rows([ROW] * 10_000)
+        raise failure
+    assert Path(name).read_bytes() == before
+    assert files() == {name}
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.jsonl"])
+def test_the_same_rows_give_the_same_bytes(name: str) -> None:
+    write(name, [ROW, {"name": "b"}])
+    before = Path(name).read_bytes()
+    write(name, [ROW, {"name": "b"}])
+    assert Path(name).read_bytes() == before
+
+
+def test_a_column_that_a_row_lacks_is_null() -> None:
+    write("table.parquet", [{"name": "a"}])
+    assert pq.read_table("table.parquet").to_pylist() == [{"name": "a", "size": None}]
+
+
+def test_a_row_without_a_required_value_is_never_written() -> None:
+    with pytest.raises(ValueError, match="name"):
+        write("table.parquet", [{"size": 1}])
+    assert files() == set()
+
+
+def test_a_table_without_rows_still_has_its_columns() -> None:
+    write("table.parquet", [])
+    assert pq.read_schema("table.parquet").equals(SCHEMA)
+
+
+def test_the_footer_says_how_the_table_was_made() -> None:
+    made = Provenance("rank", {"method": "borda"}, [{"name": "votes.parquet", "sha256": "00"}])
+    with TableWriter("table.parquet", RANKINGS.schema, made):
+        pass
+    assert provenance("table.parquet") == made
+
+
+def test_missing_folders_are_made() -> None:
+    write("a/b/table.parquet", [ROW])
+    assert pq.read_table("a/b/table.parquet").to_pylist() == [ROW]
+
+
+def test_json_lines_go_to_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    write("-", [ROW, {"name": "é"}])
+    assert capsysbinary.readouterr().out == '{"name":"a","size":1}\n{"name":"é","size":null}\n'.encode()
+    assert files() == set()
+
+
+@pytest.mark.parametrize("name", ["table.txt", "table", "table.json", "table.csv", "new/table.arrow"])
+def test_an_ending_that_cannot_be_written_is_refused_before_anything_is_made(name: str) -> None:
+    with pytest.raises(UsageError, match=r"The ending of .* names no format") as error, TableWriter(name, SCHEMA, MADE):
+        pass
+    assert error.value.hint
+    assert ".parquet or .jsonl" in error.value.hint
+    assert files() == set()
+
+
+@pytest.mark.parametrize("name", ["file/table.parquet", "file/table.jsonl", f"{'long' * 100}.parquet"])
+def test_a_place_that_cannot_be_written_is_named(name: str) -> None:
+    Path("file").touch()
+    with pytest.raises(UsageError, match="cannot be written"), TableWriter(name, SCHEMA, MADE):
+        pass
+    assert files() == {"file"}
+
+
+def test_a_folder_in_the_tables_place_is_known_before_anything_is_asked() -> None:
+    Path("table.parquet").mkdir()
+    with pytest.raises(UsageError, match="is a folder"), TableWriter("table.parquet", SCHEMA, MADE):
+        pass
+    assert files() == {"table.parquet"}
+
+
+@pytest.fixture
+def dead() -> int:
+    """The id of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_run_left_behind_is_removed_but_nothing_that_is_still_being_written(dead: int) -> None:
+    orphan, busy = Path(f".table.parquet.{dead}.partial"), Path(f".table.parquet.{os.getppid()}.partial")
+    other = Path(f".other.parquet.{dead}.partial")
+    for path in (orphan, busy, other):
+        path.touch()
+    write("table.parquet", [ROW])
+    assert files() == {"table.parquet", busy.name, other.name}
