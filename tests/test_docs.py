@@ -1,0 +1,68 @@
+"""The documentation is true: the tutorial runs, every column and every command is described."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prefpipe.cli.main import COMMANDS
+from prefpipe.pipeline.formats import dpo
+from prefpipe.pipeline.tables import KINDS, TableKind
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of this environment are found, whether it is activated or not."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+
+
+def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/tutorial.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(blocks) > 5
+    script = "set -euo pipefail\n" + "\n".join(blocks)
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "preferences.parquet").exists()
+    assert (tmp_path / "out" / "preferences.parquet").read_bytes()
+
+
+def test_the_example_script_runs_as_it_stands(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "examples/chain.sh"], cwd=tmp_path, check=True)
+    assert (tmp_path / "out" / "preferences.parquet").exists()
+
+
+def test_the_example_recipe_runs_as_it_stands(tmp_path: Path) -> None:
+    recipe = ROOT / "examples" / "repeat-ranking.toml"
+    subprocess.run(["prefpipe", "run", recipe, "-o", "out"], cwd=tmp_path, check=True)
+    assert (tmp_path / "out" / "preferences.parquet").exists()
+
+
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "examples" / "prompts.jsonl", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own README
+    assert (tmp_path / "preferences.parquet").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_column_is_described(kind: TableKind) -> None:
+    text = (ROOT / "docs/tables.md").read_text("utf-8")
+    section = text.split(f"## {kind.name}\n")[1].split("\n## ")[0]
+    described = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(described) == sorted(kind.schema.names)
+
+
+def test_every_column_of_a_preference_is_described() -> None:
+    section = (ROOT / "docs/tables.md").read_text("utf-8").split("## preferences\n")[1]
+    assert set(dpo.SCHEMA.names) <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in COMMANDS if f"`prefpipe {name}`" not in readme] == []
