@@ -1,7 +1,9 @@
 """Sending one request with the openai package: bytes out, bytes back, and its errors in our words.
 
-The package's own typed call costs several times what the call itself does, so the request goes through its low-level
-`post`, which keeps its authentication, base URL, headers and error classes.
+The package prepares every request anew: address, headers, options. At thousands of calls a second this costs several
+times what sending does, and gives the same head each time. So the package sends a server's calls until the first one
+succeeds; those after it take over that one's address and headers, which hold nothing of its own, and go straight to the
+transport.
 """
 
 from time import perf_counter
@@ -10,22 +12,25 @@ import httpx2
 import openai
 
 from .embedded import EmbeddedTransport
-from .failures import TransientError, UnreachableError, failure_of
+from .failures import CallError, TransientError, UnreachableError, failure_of
 from .models import Model
 from .requests import Request
 from .simulator import Simulator
+from .transport import transport_for
 
 TIMEOUT_SECONDS = 600.0
 """What a server may take for an answer; a long reasoning answer takes minutes."""
 
 CONNECT_SECONDS = 20.0
 
+_OF_ONE_REQUEST = {b"content-length", b"idempotency-key"}
+
 
 class Client:
     """Sends requests, each to its model's server; connections are kept and shared by all models of a server."""
 
     def __init__(self) -> None:
-        self._servers: dict[tuple[str, str], openai.AsyncOpenAI] = {}
+        self._servers: dict[tuple[str, str], _Server] = {}
 
     async def send(self, request: Request) -> tuple[bytes, float]:
         """Send once; return the answer's bytes and the seconds it took.
@@ -33,29 +38,15 @@ class Client:
         Raises:
             CallError: No answer came; its kind says what to do.
         """
-        started = perf_counter()
         model = request.model
-        try:
-            response = await self._server(model).post(
-                "/chat/completions",
-                cast_to=httpx2.Response,
-                content=request.body,
-                options={"headers": {"Content-Type": "application/json"}},
-            )
-        except openai.APIStatusError as error:
-            wait = _retry_after(error.response.headers)
-            failure = failure_of(error.status_code, error.response.content, wait)
-            failure.reason = _without_key(failure.reason, model)
-            raise failure from None
-        except openai.APIConnectionError as error:
-            raise _connection_failure(error, model) from None
-        return response.content, perf_counter() - started
-
-    def _server(self, model: Model) -> openai.AsyncOpenAI:
         place = (model.base_url, model.key_variable)
         if place not in self._servers:
-            self._servers[place] = _connect(model)
-        return self._servers[place]
+            self._servers[place] = _Server(model)
+        started = perf_counter()
+        response = await self._servers[place].send(request.body)
+        if not response.is_success:
+            raise _refusal(response, model)
+        return response.content, perf_counter() - started
 
     async def close(self) -> None:
         """Close all connections."""
@@ -64,29 +55,76 @@ class Client:
         self._servers.clear()
 
 
-def _connect(model: Model) -> openai.AsyncOpenAI:
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-    http = (
-        httpx2.AsyncClient(transport=EmbeddedTransport(Simulator()))
-        if model.simulated
-        else httpx2.AsyncClient(limits=limits)
-    )
-    return openai.AsyncOpenAI(
-        base_url=model.base_url,
-        api_key=model.api_key,
-        max_retries=0,
-        timeout=httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
-        http_client=http,
+class _Server:
+    """One server and the key to it."""
+
+    def __init__(self, model: Model) -> None:
+        self._base_url = model.base_url
+        self._transport = EmbeddedTransport(Simulator()) if model.simulated else transport_for(model.base_url)
+        self._openai = openai.AsyncOpenAI(
+            base_url=model.base_url,
+            api_key=model.api_key,
+            max_retries=0,
+            timeout=httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            http_client=httpx2.AsyncClient(transport=self._transport, follow_redirects=True),
+        )
+        self._model_request: httpx2.Request | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
+
+    async def send(self, body: bytes) -> httpx2.Response:
+        """Return the server's answer, whatever its status."""
+        try:
+            if self._model_request is None:
+                return await self._send_prepared_by_openai(body)
+            return await self._transport.handle_async_request(_like(self._model_request, self._fields, body))
+        except httpx2.TransportError as error:
+            raise _connection_failure(error, self._base_url) from None
+
+    async def _send_prepared_by_openai(self, body: bytes) -> httpx2.Response:
+        try:
+            response: httpx2.Response = await self._openai.post(
+                "/chat/completions",
+                cast_to=httpx2.Response,
+                content=body,
+                options={"headers": {"Content-Type": "application/json"}},
+            )
+        except openai.APIStatusError as error:
+            return error.response
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, httpx2.TransportError):
+                raise error.__cause__ from None
+            raise
+        self._fields = [field for field in response.request.headers.raw if field[0].lower() not in _OF_ONE_REQUEST]
+        self._model_request = response.request
+        return response
+
+    async def close(self) -> None:
+        await self._openai.close()
+
+
+def _like(other: httpx2.Request, fields: list[tuple[bytes, bytes]], body: bytes) -> httpx2.Request:
+    """Return a request with another body."""
+    return httpx2.Request(
+        other.method,
+        other.url,
+        headers=[*fields, (b"Content-Length", b"%d" % len(body))],
+        stream=httpx2.ByteStream(body),
+        extensions=other.extensions,
     )
 
 
-def _connection_failure(error: openai.APIConnectionError, model: Model) -> TransientError:
-    cause = error.__cause__
-    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return UnreachableError(f"no connection to {model.base_url} ({cause or 'timed out'})")
-    if isinstance(cause, httpx2.TimeoutException):
+def _refusal(response: httpx2.Response, model: Model) -> CallError:
+    failure = failure_of(response.status_code, response.content, _retry_after(response.headers))
+    failure.reason = _without_key(failure.reason, model)
+    return failure
+
+
+def _connection_failure(error: httpx2.TransportError, base_url: str) -> TransientError:
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return UnreachableError(f"no connection to {base_url} ({error or 'timed out'})")
+    if isinstance(error, httpx2.TimeoutException):
         return TransientError(f"no answer within {TIMEOUT_SECONDS:.0f} s")
-    return TransientError(f"the connection was lost ({type(cause).__name__})")
+    return TransientError(f"the connection was lost ({type(error).__name__})")
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -15,7 +15,8 @@ class EmbeddedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Return the simulator's reply after its delay; a dropped connection is a read error."""
-        reply = self._simulator.respond(request.method, request.url.path, request.headers, await request.aread())
+        target = request.url.raw_path.decode("ascii")
+        reply = self._simulator.respond(request.method, target, request.headers, await request.aread())
         if reply.delay:
             await asyncio.sleep(reply.delay)
         if reply.drop:
