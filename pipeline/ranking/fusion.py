@@ -1,0 +1,91 @@
+"""Several rankings of the same items made one: reciprocal-rank and Borda fusion, and their count as pairs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .tally import Floats, Tally
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The fused scores.
+
+    Attributes:
+        scores: (P, n), higher is better; the unit depends on the rule.
+        ballots: (P, n), the weight of the rankings that had each item.
+    """
+
+    scores: Floats
+    ballots: Floats
+
+
+def reciprocal_rank_fusion(ranks: Floats, *, weights: Floats | None = None, k: float = 60.0) -> Fusion:
+    """Score each item by the sum of 1 / (k + rank) over m rankings.
+
+    `ranks` (P, m, n) are 1 for the best, equal where tied, nan where an item was not ranked; only their order counts,
+    and `weights` (P, m) counts a ranking several times, or not at all. Tied items share the mean of their places. A
+    ranking that lacks an item gives it nothing, as if it stood at the very end: this rule is for lists of the best.
+    Items in no ranking have 0, and contradictory rankings are summed up.
+
+    Source: Cormack, Clarke and Buettcher (2009), SIGIR.
+
+    Raises:
+        ValueError: if `k` is negative.
+    """
+    if k < 0:
+        raise ValueError(f"k must not be negative, not {k}")
+    places, weights = _places(ranks), _weights(ranks, weights)
+    ranked = ~np.isnan(places)
+    gains = np.where(ranked, 1 / (k + np.where(ranked, places, 1.0)), 0.0)
+    return Fusion((weights[:, :, None] * gains).sum(axis=1), (weights[:, :, None] * ranked).sum(axis=1))
+
+
+def borda_fusion(ranks: Floats, *, weights: Floats | None = None) -> Fusion:
+    """Score each item by the share of the other ranked items that it stands above, averaged over m rankings.
+
+    `ranks` and `weights` are as for `reciprocal_rank_fusion`. Tied items stand half above each other. A ranking that
+    lacks an item says nothing of it, and a ranking of one item says 1/2; an item in no ranking has 1/2 too. So scores
+    are between 0 and 1, and do not depend on how many items a ranking has. Contradictory rankings are averaged.
+
+    Source: Borda (1781), with shares for incomplete rankings as in Dwork et al. (2001), WWW 10.
+    """
+    places, weights = _places(ranks), _weights(ranks, weights)
+    ranked = ~np.isnan(places)
+    others = ranked.sum(axis=2, keepdims=True) - 1
+    above = np.where(ranked, others + 1 - np.where(ranked, places, 0.0), 0.0)
+    shares = np.where(others > 0, above / np.maximum(others, 1), 0.5)
+    ballots = (weights[:, :, None] * ranked).sum(axis=1)
+    total = (weights[:, :, None] * np.where(ranked, shares, 0.0)).sum(axis=1)
+    return Fusion(np.where(ballots > 0, total / np.where(ballots > 0, ballots, 1.0), 0.5), ballots)
+
+
+def tally_rankings(ranks: Floats, *, weights: Floats | None = None) -> Tally:
+    """Count the pairs of m rankings of n items (P, m, n), so that Kemeny's, Schulze's or any other rule can fuse them.
+
+    A ranking has one comparison for each pair of items it ranks. Which item was shown first is not known: each counts
+    half in either slot.
+    """
+    weights = _weights(ranks, weights)
+    prompts, m, n = ranks.shape
+    wins, ties = np.zeros((prompts, n, n)), np.zeros((prompts, n, n))
+    for vote in range(m):
+        mine, theirs = ranks[:, vote, :, None], ranks[:, vote, None, :]
+        wins += weights[:, vote, None, None] * (mine < theirs)
+        ties += weights[:, vote, None, None] * (mine == theirs)
+    diagonal = np.arange(n)
+    ties[:, diagonal, diagonal] = 0.0
+    return Tally(wins / 2, wins / 2, ties / 2)
+
+
+def _places(ranks: Floats) -> Floats:
+    """Return the mid-ranks (P, m, n), nan where not ranked."""
+    better = np.zeros_like(ranks)
+    for item in range(ranks.shape[2]):
+        other = ranks[:, :, item, None]
+        better += (other < ranks) + (other == ranks) / 2
+    return np.where(np.isnan(ranks), np.nan, better + 0.5)
+
+
+def _weights(ranks: Floats, weights: Floats | None) -> Floats:
+    return np.ones(ranks.shape[:2]) if weights is None else weights
