@@ -105,6 +105,8 @@ def progress_line(stage: str, meter: "Meter") -> str:
     seconds = max(monotonic() - meter.started, 1e-9)
     rate = meter.sent / seconds
     parts = [f"{stage} {meter.done:,}"]
+    if meter.stopping:
+        return f"{parts[0]} · stopping, waiting for {meter.in_flight:,} calls in flight; Ctrl-C leaves at once"
     if meter.total:
         parts[0] += f"/{meter.total:,} ({meter.done / meter.total:.0%})"
         if rate:

@@ -8,14 +8,16 @@ order wait in memory for their turn. Whatever arrives is committed to the store 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import RunError, UsageError
 from ..tables import Status
 from .answers import Answer, read_answer
+from .bounds import Bounds
 from .failures import CallError, StopError, UnreachableError
+from .interrupts import first_interrupt
 from .meter import Meter
 from .models import Model
 from .requests import Request
@@ -25,6 +27,9 @@ from .store import AnswerStore
 About = TypeVar("About")
 
 DEFAULT_CONCURRENCY = 64
+
+GO_ON = "What was answered is kept; run the same command again to go on."
+UNBOUNDED = Bounds()
 
 _LOOKUP = 256
 _BATCH = 256
@@ -48,31 +53,37 @@ def ask(
     store: AnswerStore,
     meter: Meter,
     concurrency: int = DEFAULT_CONCURRENCY,
+    bounds: Bounds = UNBOUNDED,
     sender: Sender | None = None,
-) -> Iterator[tuple[About, Answer]]:
+) -> Generator[tuple[About, Answer], None, None]:
     """Yield the answer to each request beside what the request is about, in the order of the requests.
 
     A request whose answer the store holds is not sent. A call that fails for good gives an answer of status "error".
+    Whoever stops early closes the generator before the store, which ends the calls in flight.
 
     Args:
         requests: What each is about, and what to send; drawn as the window advances, so they may be millions.
         store: Where answers are looked up and kept.
         meter: Counts what happens.
         concurrency: The most calls in flight.
+        bounds: Where the run stops by itself.
         sender: What sends a request; the openai client where none is given.
 
     Raises:
         UsageError: No call may be in flight.
-        RunError: A wrong key, an unknown model or an unreachable server makes every call fail. What was answered
-            before is kept.
+        RunError: A wrong key, an unknown model or an unreachable server makes every call fail, or a bound is reached.
+            What was answered before is kept.
+        KeyboardInterrupt: After Ctrl-C, when the calls in flight have ended; after a second one, at once.
     """
     if concurrency < 1:
         raise UsageError(f"With {concurrency} calls in flight, nothing is asked.", "Allow at least one.")
     with asyncio.Runner() as runner:
-        window = _Window(iter(requests), store, meter, concurrency, sender)
+        window = _Window(iter(requests), store, meter, concurrency, bounds, sender)
+        loop = runner.get_loop()
         try:
-            while batch := runner.run(window.next_batch()):
-                yield from batch
+            with first_interrupt(lambda: loop.call_soon_threadsafe(window.end, KeyboardInterrupt())):
+                while batch := runner.run(window.next_batch()):
+                    yield from batch
         finally:
             runner.run(window.close())
             store.flush()
@@ -87,12 +98,17 @@ class _Window(Generic[About]):
         store: AnswerStore,
         meter: Meter,
         concurrency: int,
+        bounds: Bounds,
         sender: Sender | None,
     ) -> None:
         self._requests = requests
         self._store = store
         self._meter = meter
         self._concurrency = concurrency
+        self._bounds = bounds
+        self._launched = 0
+        self._failed = 0
+        self._ending: BaseException | None = None
         self._sender = sender
         self._exhausted = False
         self._planned = 0
@@ -116,6 +132,8 @@ class _Window(Generic[About]):
             ready = self._take()
             if self._stopped:
                 raise self._stopped
+            if self._ending and not self._tasks:
+                raise self._ending
             if ready or not self._tasks:
                 return ready
             await self._advanced.wait()
@@ -134,8 +152,11 @@ class _Window(Generic[About]):
 
     def _fill(self) -> None:
         """Send until the window is full, nothing is left, or what waits for its turn is too much."""
-        while len(self._tasks) < self._concurrency:
+        while len(self._tasks) < self._concurrency and not self._ending:
             if self._missing:
+                if why := self._bounds.why_stop(self._launched, self._launched - len(self._tasks), self._failed):
+                    self.end(RunError(f"The run stopped: {why}.", GO_ON))
+                    return
                 self._launch(self._missing.popleft())
             elif self._batch_is_ready() or self._planned - self._emitted >= _LOOKAHEAD or not self._look_up():
                 return
@@ -159,7 +180,14 @@ class _Window(Generic[About]):
         self._exhausted = not chunk
         return bool(chunk)
 
+    def end(self, reason: BaseException) -> None:
+        """Send nothing more; raise the reason when the calls in flight have ended."""
+        self._ending = self._ending or reason
+        self._meter.stopping = True
+        self._advanced.set()
+
     def _launch(self, request: Request) -> None:
+        self._launched += 1
         task = asyncio.get_running_loop().create_task(self._call(request))
         self._tasks.add(task)
         self._meter.in_flight += 1
@@ -190,6 +218,7 @@ class _Window(Generic[About]):
             answer = Answer(request.key, Status.ERROR, error=error.reason)
         except CallError as error:
             answer = Answer(request.key, Status.ERROR, error=error.reason)
+        self._failed += answer.status is Status.ERROR
         for place in self._places.pop(request.key):
             self._finish(place, answer)
 
@@ -243,6 +272,5 @@ def _refused(model: Model, error: StopError) -> RunError:
     message = f"{model.base_url} does not serve {model.name}: {error.reason}"
     return RunError(
         message if message.endswith(".") else f"{message}.",
-        f"Check the model's name, its address and the key in {model.key_variable}. "
-        "What was answered is kept; run the same command again to go on.",
+        f"Check the model's name, its address and the key in {model.key_variable}. {GO_ON}",
     )

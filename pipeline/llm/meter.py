@@ -15,6 +15,7 @@ class Meter:
         failed: Calls of those that gave no usable answer.
         retries: Attempts beyond the first.
         in_flight: Calls that wait for their server now.
+        stopping: Whether nothing more is sent, and only calls in flight are waited for.
         prompt_tokens: Sent in this run; what the store answered is not counted.
         completion_tokens: Received in this run.
         started: When the run started, on the monotonic clock.
@@ -26,6 +27,7 @@ class Meter:
     failed: int = 0
     retries: int = 0
     in_flight: int = 0
+    stopping: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
     started: float = field(default_factory=monotonic)

@@ -1,0 +1,41 @@
+"""Where a run stops by itself: everything that was answered is kept, and the same command goes on."""
+
+from dataclasses import dataclass
+
+from ..errors import UsageError
+
+FEWEST_CALLS_TO_JUDGE_BY = 20
+"""Finished calls before their share of failures means anything."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far a run may go.
+
+    Attributes:
+        max_calls: The most calls to send in this run; None for as many as are needed.
+        max_failures: The largest share of calls, between 0 and 1, that may end without an answer.
+    """
+
+    max_calls: int | None = None
+    max_failures: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.max_calls is not None and self.max_calls < 0:
+            raise UsageError(f"--max-calls {self.max_calls} is less than none.", "Give a whole number from 0.")
+        if not 0 <= self.max_failures <= 1:
+            raise UsageError(f"--max-failures {self.max_failures:g} is no share.", "Give a number from 0 to 1.")
+
+    def why_stop(self, launched: int, finished: int, failed: int) -> str | None:
+        """Return why no further call may be sent, or nothing.
+
+        Args:
+            launched: Calls of this run that were sent.
+            finished: Calls of those that have ended.
+            failed: Calls of those that ended without an answer.
+        """
+        if self.max_calls is not None and launched >= self.max_calls:
+            return f"--max-calls {self.max_calls:,} is reached"
+        if finished >= FEWEST_CALLS_TO_JUDGE_BY and failed > self.max_failures * finished:
+            return f"{failed:,} of {finished:,} calls failed, which is more than --max-failures {self.max_failures:g}"
+        return None
