@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from .options import CONCURRENCY, STORE, Concurrency, Json, MaxTokens, Output, Store, Temperature
+from .options import (
+    CONCURRENCY,
+    MAX_FAILURES,
+    STORE,
+    Concurrency,
+    Json,
+    MaxCalls,
+    MaxFailures,
+    MaxTokens,
+    Output,
+    Store,
+    Temperature,
+)
 from .terminal import progress, show_summary
 
 
@@ -24,6 +36,8 @@ def generate(
     prompt_column: Annotated[str | None, typer.Option(help="The column of the prompt, if it has another name.")] = None,
     store: Store = STORE,
     concurrency: Concurrency = CONCURRENCY,
+    max_calls: MaxCalls = None,
+    max_failures: MaxFailures = MAX_FAILURES,
     json: Json = False,
 ) -> None:
     """Ask models for candidate responses to every prompt."""
@@ -42,6 +56,8 @@ def generate(
             prompt_column=prompt_column,
             store=store,
             concurrency=concurrency,
+            max_calls=max_calls,
+            max_failures=max_failures,
             meter=meter,
         )
     show_summary(summary, output, as_json=json)

@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from .options import CONCURRENCY, STORE, Concurrency, Json, MaxTokens, Output, Store, Temperature
+from .options import (
+    CONCURRENCY,
+    MAX_FAILURES,
+    STORE,
+    Concurrency,
+    Json,
+    MaxCalls,
+    MaxFailures,
+    MaxTokens,
+    Output,
+    Store,
+    Temperature,
+)
 from .terminal import progress, show_summary
 
 
@@ -25,6 +37,8 @@ def judge(
     seed: Annotated[int | None, typer.Option(help="For shuffles; passed to the judges as well, if given.")] = None,
     store: Store = STORE,
     concurrency: Concurrency = CONCURRENCY,
+    max_calls: MaxCalls = None,
+    max_failures: MaxFailures = MAX_FAILURES,
     json: Json = False,
 ) -> None:
     """Ask judges which candidates are better; one vote a call."""
@@ -43,6 +57,8 @@ def judge(
             seed=seed,
             store=store,
             concurrency=concurrency,
+            max_calls=max_calls,
+            max_failures=max_failures,
             meter=meter,
         )
     show_summary(summary, output, as_json=json)

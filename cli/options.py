@@ -12,6 +12,10 @@ Store = Annotated[
     Path, typer.Option(envvar="PREFPIPE_STORE", help="The answer store: what it holds is never asked again.")
 ]
 Concurrency = Annotated[int, typer.Option(min=1, help="The most calls in flight.")]
+MaxCalls = Annotated[int | None, typer.Option(min=0, help="The most calls to send; what is answered is kept.")]
+MaxFailures = Annotated[
+    float, typer.Option(min=0, max=1, help="Stop when a larger share of the calls ends without an answer.")
+]
 Temperature = Annotated[
     float | None, typer.Option(min=0, max=2, help="Sampling temperature; the server's own if not given.")
 ]
@@ -20,3 +24,4 @@ Json = Annotated[bool, typer.Option("--json", help="Print the closing summary as
 
 STORE = Path(".prefpipe/answers.db")
 CONCURRENCY = 64
+MAX_FAILURES = 0.5

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from .formats.rows import Row, count_rows
 from .ids import response_id, seed_of
 from .llm.answers import Answer
 from .llm.ask import DEFAULT_CONCURRENCY, ask
+from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
 from .llm.meter import Meter
 from .llm.models import Model, parse_models
 from .llm.requests import Sampling, chat
@@ -36,6 +38,8 @@ def generate(
     prompt_column: str | None = None,
     store: str | Path = DEFAULT_PATH,
     concurrency: int = DEFAULT_CONCURRENCY,
+    max_calls: int | None = None,
+    max_failures: float = DEFAULT_MAX_FAILURES,
     meter: Meter | None = None,
 ) -> Summary:
     """Ask every model for answers to every prompt, and write a responses table.
@@ -54,16 +58,19 @@ def generate(
         prompt_column: The column that holds the prompt, where it has another name.
         store: The answer store.
         concurrency: The most calls in flight.
+        max_calls: The most calls to send; a run that needs more stops there, with everything kept.
+        max_failures: The largest share of calls that may end without an answer before the run stops.
         meter: Counts progress for whoever watches.
 
     Raises:
         UsageError: The prompts, a model spec or an option cannot be used.
-        RunError: A server refuses all calls.
+        RunError: A server refuses all calls, or a bound is reached.
     """
     if samples < 1:
         raise UsageError(f"{samples} samples of each model are none.", "Ask for one or more.")
     asked = parse_models(models)
     meter = meter or Meter()
+    bounds = Bounds(max_calls, max_failures)
     sampling = Sampling(temperature, max_tokens, seed)
     settings = {
         "models": [model.name for model in asked],
@@ -83,8 +90,11 @@ def generate(
         for model in asked
         for sample in range(samples)
     )
-    with TableWriter(output, RESPONSES.schema, made) as writer, AnswerStore(store) as kept:
-        answers = ask(calls, store=kept, meter=meter, concurrency=concurrency)
+    with (
+        TableWriter(output, RESPONSES.schema, made) as writer,
+        AnswerStore(store) as kept,
+        closing(ask(calls, store=kept, meter=meter, concurrency=concurrency, bounds=bounds)) as answers,
+    ):
         rows = (_row(*about, answer) for about, answer in answers)
         while chunk := list(islice(rows, BATCH_ROWS)):
             counts.update(row["status"] for row in chunk)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .judging.material import Conversation
 from .judging.questions import Question
 from .llm.answers import Answer
 from .llm.ask import DEFAULT_CONCURRENCY, ask
+from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
 from .llm.meter import Meter
 from .llm.models import Model, parse_models
 from .llm.requests import Request, Sampling, chat
@@ -43,6 +45,8 @@ def judge(
     seed: int | None = None,
     store: str | Path = DEFAULT_PATH,
     concurrency: int = DEFAULT_CONCURRENCY,
+    max_calls: int | None = None,
+    max_failures: float = DEFAULT_MAX_FAILURES,
     meter: Meter | None = None,
 ) -> Summary:
     """Ask every judge which candidates are better, and write a votes table with one row a call.
@@ -62,11 +66,13 @@ def judge(
         seed: What shuffles depend on; passed to the judges as well, if given.
         store: The answer store.
         concurrency: The most calls in flight.
+        max_calls: The most calls to send; a run that needs more stops there, with everything kept.
+        max_failures: The largest share of calls that may end without an answer before the run stops.
         meter: Counts progress for whoever watches.
 
     Raises:
         UsageError: The responses, a judge, or an option cannot be used.
-        RunError: A server refuses all calls.
+        RunError: A server refuses all calls, or a bound is reached.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"There is no protocol '{protocol}'.", f"Known: {', '.join(PROTOCOLS)}.")
@@ -76,6 +82,7 @@ def judge(
         raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
     asked = parse_models(judges)
     meter = meter or Meter()
+    bounds = Bounds(max_calls, max_failures)
     sampling = Sampling(temperature, max_tokens, seed)
     settings = {
         "judges": [model.name for model in asked],
@@ -97,8 +104,11 @@ def judge(
         for question in _questions(candidates, protocol, repeats, orders, seed or 0, counts)
         for model in asked
     )
-    with TableWriter(output, VOTES.schema, made) as writer, AnswerStore(store) as kept:
-        answers = ask(calls, store=kept, meter=meter, concurrency=concurrency)
+    with (
+        TableWriter(output, VOTES.schema, made) as writer,
+        AnswerStore(store) as kept,
+        closing(ask(calls, store=kept, meter=meter, concurrency=concurrency, bounds=bounds)) as answers,
+    ):
         rows = (_row(*about, protocol, answer) for about, answer in answers)
         while chunk := list(islice(rows, BATCH_ROWS)):
             counts.update(row["status"] for row in chunk)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 
+DEFAULT_MAX_FAILURES = 0.5
+
 FEWEST_CALLS_TO_JUDGE_BY = 20
 """Finished calls before their share of failures means anything."""
 
@@ -18,7 +20,7 @@ class Bounds:
     """
 
     max_calls: int | None = None
-    max_failures: float = 0.5
+    max_failures: float = DEFAULT_MAX_FAILURES
 
     def __post_init__(self) -> None:
         if self.max_calls is not None and self.max_calls < 0:

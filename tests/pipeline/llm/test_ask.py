@@ -1,5 +1,7 @@
 import asyncio
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,8 @@ import pytest
 from prefpipe.pipeline.errors import RunError
 from prefpipe.pipeline.llm import ask as asking
 from prefpipe.pipeline.llm.answers import Answer
-from prefpipe.pipeline.llm.ask import ask
+from prefpipe.pipeline.llm.ask import UNBOUNDED, ask
+from prefpipe.pipeline.llm.bounds import Bounds
 from prefpipe.pipeline.llm.failures import PermanentError, StopError, TransientError, UnreachableError
 from prefpipe.pipeline.llm.meter import Meter
 from prefpipe.pipeline.llm.models import Model
@@ -74,10 +77,24 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    texts: list[str], store: AnswerStore, sender: Echo | None = None, meter: Meter | None = None, concurrency: int = 8
+    texts: list[str],
+    store: AnswerStore,
+    sender: Echo | None = None,
+    meter: Meter | None = None,
+    concurrency: int = 8,
+    bounds: Bounds = UNBOUNDED,
 ) -> list[tuple[str, Answer]]:
     requests = ((text, request(text)) for text in texts)
-    return list(ask(requests, store=store, meter=meter or Meter(), concurrency=concurrency, sender=sender or Echo()))
+    return list(
+        ask(
+            requests,
+            store=store,
+            meter=meter or Meter(),
+            concurrency=concurrency,
+            bounds=bounds,
+            sender=sender or Echo(),
+        )
+    )
 
 
 def test_answers_come_in_the_order_of_requests_however_they_arrive(store: AnswerStore) -> None:
@@ -212,7 +229,7 @@ def test_requests_are_drawn_as_the_window_advances(store: AnswerStore) -> None:
 
     stream = ask(endless(), store=store, meter=Meter(), sender=Echo())
     assert next(stream)[1].text == "re: 1"
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert drawn < 2000
 
 
@@ -240,3 +257,45 @@ def test_the_meter_counts_what_happened(store: AnswerStore) -> None:
     meter = Meter()
     run(["old", "new", "bad"], store, Echo(lambda t, a: PermanentError("no") if t == "bad" else 0.0), meter)
     assert (meter.done, meter.stored, meter.sent, meter.failed, meter.in_flight) == (3, 1, 2, 1, 0)
+
+
+def test_no_more_calls_are_sent_than_allowed_and_those_are_kept(store: AnswerStore) -> None:
+    texts = [str(number) for number in range(50)]
+    sender = Echo()
+    with pytest.raises(RunError, match="--max-calls 20 is reached"):
+        run(texts, store, sender, bounds=Bounds(max_calls=20))
+    assert sum(sender.sent.values()) == 20
+    with pytest.raises(RunError):
+        run(texts, store, Echo(), bounds=Bounds(max_calls=20))
+    last = Echo()
+    assert len(run(texts, store, last, bounds=Bounds(max_calls=20))) == 50
+    assert sum(last.sent.values()) == 10
+
+
+def test_a_run_that_needs_just_what_is_allowed_ends_well(store: AnswerStore) -> None:
+    assert len(run(["a", "b"], store, bounds=Bounds(max_calls=2))) == 2
+
+
+def test_too_many_failures_stop_the_run_with_everything_kept(store: AnswerStore) -> None:
+    texts = [str(number) for number in range(1000)]
+    sender = Echo(lambda text, attempt: PermanentError("HTTP 400") if int(text) % 2 else 0.0)
+    with pytest.raises(RunError, match=r"calls failed, which is more than --max-failures 0\.2"):
+        run(texts, store, sender, bounds=Bounds(max_failures=0.2))
+    assert sum(sender.sent.values()) < 100
+    store.flush()
+    assert len(store.get([request(text).key for text in texts])) == sum(int(text) % 2 == 0 for text in sender.sent)
+
+
+def test_the_first_ctrl_c_sends_nothing_more_and_keeps_what_is_in_flight(store: AnswerStore) -> None:
+    def script(text: str, attempt: int) -> float:
+        if text == "20":
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.01
+
+    sender = Echo(script)
+    with pytest.raises(KeyboardInterrupt):
+        run([str(number) for number in range(200)], store, sender)
+    sent = sum(sender.sent.values())
+    assert 20 < sent < 40
+    assert len(store.get([request(text).key for text in sender.sent])) == sent
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
