@@ -36,7 +36,7 @@ def main() -> None:
     shape = (options.prompts, RANKINGS, ITEMS)
     orders = random.random(shape, dtype=np.float32).argsort(2).astype(np.int8)
     tied = random.integers(1, 5, shape, dtype=np.int8)
-    print(f"W and p-values of {options.prompts:,} prompts × {RANKINGS} rankings × {ITEMS} candidates, CPU seconds")
+    print(f"W and p-values of {options.prompts:,} prompts with {RANKINGS} rankings of {ITEMS} candidates, CPU seconds")
     print(f"{'prefpipe, without ties':<28}{seconds(options.runs, orders):8.2f}")
     print(f"{'prefpipe, with many ties':<28}{seconds(options.runs, tied):8.2f}")
     if find_spec("scipy"):

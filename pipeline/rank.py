@@ -1,7 +1,10 @@
 """rank: votes in, rankings out."""
 
 import math
+import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +43,9 @@ MARKED_BIAS = 0.05
 
 MOST_JUDGES_LISTED = 20
 
+MOST_THREADS = 8
+"""Portions in work at the same time, each with some hundred megabytes; numpy lets go of the interpreter meanwhile."""
+
 
 def rank(
     votes: str | Path,
@@ -72,6 +78,9 @@ def rank(
         raise UsageError(f"There is no ranking method '{method}'.", did_you_mean(method, list(METHODS)))
     if prior_sd is not None and not 0 < prior_sd < math.inf:
         raise UsageError(f"Scores cannot have a standard deviation of {prior_sd:g}.", "Give a positive number.")
+    known = None if position_effect == "estimate" else position_effect or 0.0
+    if known is not None and not (isinstance(known, float | int) and math.isfinite(known)):
+        raise UsageError(f"A position effect cannot be {position_effect}.", "Give a number of logits, or 'estimate'.")
     settings = {"method": method, "position_effect": position_effect, "prior_sd": prior_sd}
     made = Provenance("rank", settings, [fingerprint(path) for path in (votes, responses) if path is not None])
     with TableWriter(output, RANKINGS.schema, made) as writer:
@@ -80,12 +89,15 @@ def rank(
         source = _sources(read)
         shared = Shared(0.0, 0.0, 1.0)
         if method not in POSITION_BLIND:
-            known = None if position_effect == "estimate" else position_effect or 0.0
             shared = estimate_shared(_sample(read, source), position_effect=known, prior_sd=prior_sd)
         scorer, results = scorer_of(method, shared), Results(read.candidates)
-        for portion in _portions(read):
+
+        def work(portion: Portion) -> None:
             ballots = _ballots(read, source, portion)
             results.add(portion, measure(ballots, len(portion.prompts), portion.items, scorer))
+
+        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+            deque(pool.map(work, _portions(read)), maxlen=0)
         for table in _rankings(read, results, method, models).tables(ROW_GROUP_ROWS):
             writer.write(table)
     figures = _figures(read, results) | ({} if method in POSITION_BLIND else _of_shared(shared))

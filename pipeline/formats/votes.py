@@ -1,5 +1,8 @@
 """Votes, made by prefpipe or elsewhere, as integer codes: ten million of them in half a gigabyte."""
 
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from .codes import Codes, by_size, local_codes, occurrences, unified
 
 _READ = ("prompt_id", "judge", "repeat", "shown", "status", "ranks", "scores", "criterion")
 _KIND = replace(VOTES, schema=pa.schema([VOTES.schema.field(name) for name in _READ]))
+
+LOOKAHEAD = 8
+"""Batches that are read before the oldest is checked."""
 
 Flags = NDArray[np.bool_]
 
@@ -79,11 +85,7 @@ def read_votes(path: str | Path) -> Votes:
     Raises:
         UsageError: The file is no table of votes, or a row contradicts itself.
     """
-    batches: list[_Batch] = []
-    row = 1
-    for table in read(path, _KIND):
-        batches.append(_checked(table, _Rows(display(path), row)))
-        row += table.num_rows
+    batches = list(_batches(path))
     prompt, prompt_ids = unified([batch.prompt for batch in batches])
     judge, judges = unified([batch.judge for batch in batches])
     response, responses = unified([batch.response for batch in batches])
@@ -111,6 +113,20 @@ def read_votes(path: str | Path) -> Votes:
         np.concatenate([batch.ranks for batch in batches]),
         np.concatenate([batch.ratings for batch in batches]),
     )
+
+
+def _batches(path: str | Path) -> Iterator[_Batch]:
+    """Yield the rows of a file, checked; while some are checked, the next are read."""
+    row = 1
+    with ThreadPoolExecutor(1) as checker:
+        waiting: deque[Future[_Batch]] = deque()
+        for table in read(path, _KIND):
+            waiting.append(checker.submit(_checked, table, _Rows(display(path), row)))
+            row += table.num_rows
+            if len(waiting) > LOOKAHEAD:
+                yield waiting.popleft().result()
+        for batch in waiting:
+            yield batch.result()
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,14 @@ from .places import places
 from .repeats import Repeats, rankings_of_repeats
 from .tally import Floats, Tally
 
+DIGITS = 9
+"""Decimals of scores and their errors; the next ones depend on the order in which votes were added up."""
+
 FLAGS = ("no-valid-votes", "single-candidate", "disconnected", "all-tied", "separable")
 """What a ranking may fall short of; `connectivity.shortcomings` explains the last three."""
 
-Scorer = Callable[[Ballots, Tally], tuple[Floats, Floats | None]]
-"""Turns comparisons into scores (P, n), higher being better, and their standard errors if it knows them."""
+Scorer = Callable[[Ballots, Tally], tuple[Floats, Floats]]
+"""Turns comparisons into scores and their standard errors, both (P, n); higher is better, NaN is unknown."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,8 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer) -> Measu
     return Measured(
         order=order,
         ranks=ranks,
-        scores=np.take_along_axis(scores, order, axis=1),
-        standard_errors=np.full(scores.shape, np.nan)
-        if errors is None or items == 1
-        else np.take_along_axis(errors, order, axis=1),
+        scores=_in_order(scores, order),
+        standard_errors=_in_order(errors, order) if items > 1 else np.full(scores.shape, np.nan),
         voted=voted,
         flags=np.stack([flags[name] for name in FLAGS], axis=1),
         repeats=repeats,
@@ -87,3 +88,7 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer) -> Measu
         positions=position_counts(ballots, prompts, items),
         cyclic_triads=cyclic_triads(counted),
     )
+
+
+def _in_order(values: Floats, order: NDArray[np.signedinteger]) -> Floats:
+    return np.round(np.take_along_axis(values, order, axis=1), DIGITS) + 0.0  # no minus zero

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .connectivity import strongly_connected
 from .matrices import inverse, product
@@ -27,9 +28,14 @@ It is the spread of scores of a judge who prefers the better of two typical cand
 BLOCK = 1024
 """Tournaments fitted together: their matrices should fit into the processor's cache."""
 
+HIGHEST_LOGIT = 700.0
+"""Beyond it the exponential overflows."""
+
 STEP_LIMIT = 2.0
 TOLERANCE = 1e-7
-MOST_STEPS = 200
+MOST_STEPS = 100
+NEGLIGIBLE_GAIN = 1e-6
+"""In log likelihood: with a prior as wide as 10,000 the last digits of scores may never settle."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,11 @@ def bradley_terry(
     scores, covariance = np.zeros((prompts, items)), np.zeros((prompts, items, items))
     for start in range(0, prompts, BLOCK):
         block = slice(start, start + BLOCK)
-        wins, counts = slot_counts(tally, block)
+        wins, losses = slot_points(tally, block)
         impossible = None if math.isfinite(prior_sd) else ~strongly_connected(tally.points[block] > 0)
         if impossible is not None:
-            wins[:, :, impossible], counts[:, :, impossible] = 0.5, 1.0
-        theta, spread = _fit(Likelihood(wins, counts), prior_sd, position_effect, position_error)
+            wins[:, :, impossible] = losses[:, :, impossible] = 0.5
+        theta, spread = _fit(Likelihood(wins, losses), prior_sd, position_effect, position_error)
         if impossible is not None:
             theta[:, impossible] = spread[:, :, impossible] = np.nan
         scores[block], covariance[block] = theta.T, spread.transpose(2, 0, 1)
@@ -93,17 +99,16 @@ def win_probabilities(scores: Floats, position_effect: float = 0.0) -> Floats:
 
 def logistic(x: Floats) -> Floats:
     """Return 1 / (1 + e^-x)."""
-    with np.errstate(over="ignore"):
-        result: Floats = 1 / (1 + np.exp(-x))
+    result: Floats = 1 / (1 + np.exp(np.minimum(-x, HIGHEST_LOGIT)))
     return result
 
 
-def slot_counts(tally: Tally, block: slice) -> tuple[Floats, Floats]:
-    """Return wins of i over j and comparisons of i with j, both (n, n, P), where i stood in the earlier slot."""
+def slot_points(tally: Tally, block: slice) -> tuple[Floats, Floats]:
+    """Return points of i against j and of j against i, both (n, n, P), where i stood in the earlier slot."""
     first, second, tied = (
         part[block].transpose(1, 2, 0) for part in (tally.first_wins, tally.second_wins, tally.first_ties)
     )
-    return first + tied / 2, first + second.transpose(1, 0, 2) + tied
+    return first + tied / 2, second.transpose(1, 0, 2) + tied / 2
 
 
 @dataclass(frozen=True)
@@ -112,25 +117,33 @@ class Likelihood:
 
     Attributes:
         wins: (n, n, P) wins, ties as halves, of i in the earlier slot over j in the later one.
-        counts: (n, n, P) comparisons of i in the earlier slot with j in the later one.
+        losses: (n, n, P) likewise of j in the later slot over i in the earlier one.
     """
 
     wins: Floats
-    counts: Floats
+    losses: Floats
+
+    def some(self, chosen: NDArray[np.bool_]) -> "Likelihood":
+        """Return what is said of some of the tournaments."""
+        return Likelihood(self.wins[:, :, chosen], self.losses[:, :, chosen])
 
     def at(self, theta: Floats, beta: float, precision: float) -> "Slope":
         """Return the slope and curvature of the log posterior at scores (n, P) and a position effect."""
         items = len(theta)
-        chance = logistic(theta[:, None] - theta + beta)
-        residual = self.wins - self.counts * chance
-        weight = self.counts * chance * (1 - chance)
+        # Both chances are computed to their last digit, and never their sum with a count: otherwise rounding would
+        # drown the slope where a candidate won millions of comparisons and lost none.
+        odds = np.exp(np.minimum(theta - theta[:, None] - beta, HIGHEST_LOGIT))
+        chance = 1 / (1 + odds)
+        other = odds * chance
+        residual = self.wins * other - self.losses * chance
+        weight = (self.wins + self.losses) * chance * other
         both = weight + weight.transpose(1, 0, 2)
         curvature = -both
         curvature[range(items), range(items)] += both.sum(1) + precision
         if not precision:
             curvature += 1 / items
         gradient = residual.sum(1) - residual.sum(0) - precision * theta
-        return Slope(chance, residual, weight, gradient, inverse(curvature))
+        return Slope(other - chance, residual, weight, gradient, inverse(curvature))
 
 
 @dataclass(frozen=True)
@@ -138,14 +151,14 @@ class Slope:
     """The log posterior about one point, all with the tournaments along the last axis.
 
     Attributes:
-        chance: (n, n, P) that i in the earlier slot beats j.
+        skewness: (n, n, P) the relative change of the weight with the lead.
         residual: (n, n, P) wins less their expectation.
         weight: (n, n, P) the variance of the wins.
         gradient: (n, P) by scores.
         covariance: (n, n, P) the inverse of the curvature.
     """
 
-    chance: Floats
+    skewness: Floats
     residual: Floats
     weight: Floats
     gradient: Floats
@@ -158,18 +171,25 @@ class Slope:
 
 
 def _fit(likelihood: Likelihood, prior_sd: float, beta: float, beta_error: float) -> tuple[Floats, Floats]:
+    """Climb to the mode of each tournament; those that have arrived leave, so that none depends on its neighbours."""
     items, prompts = likelihood.wins.shape[1:]
     precision = prior_sd**-2 if math.isfinite(prior_sd) else 0.0
-    theta = np.zeros((items, prompts))
-    for _ in range(MOST_STEPS):
+    shared = 1 / (precision * items) if precision else 1 / items
+    scores, covariance = np.zeros((items, prompts)), np.zeros((items, items, prompts))
+    theta, left = scores, np.arange(prompts)
+    for steps in range(MOST_STEPS):
         slope = likelihood.at(theta, beta, precision)
         step = product(slope.covariance, slope.gradient)
         step -= step.mean(0)  # exactly zero but for rounding, which a wide prior would blow up
         theta = theta + np.clip(step, -STEP_LIMIT, STEP_LIMIT)
-        if np.abs(step).max(initial=0) < TOLERANCE:
-            break
-    else:
-        raise ArithmeticError(f"the Bradley-Terry fit has not converged in {MOST_STEPS} steps")
-    shared = 1 / (precision * items) if precision else 1 / items
-    moved = slope.response * beta_error
-    return theta - theta.mean(0), slope.covariance - shared + moved[:, None] * moved
+        done = np.abs(step).max(0, initial=0) < TOLERANCE
+        if steps == MOST_STEPS - 1:
+            done |= (slope.gradient * step).sum(0) < NEGLIGIBLE_GAIN
+        if done.any():
+            moved = slope.response[:, done] * beta_error
+            scores[:, left[done]] = theta[:, done] - theta[:, done].mean(0)
+            covariance[:, :, left[done]] = slope.covariance[:, :, done] - shared + moved[:, None] * moved
+            likelihood, theta, left = likelihood.some(~done), theta[:, ~done], left[~done]
+        if not len(left):
+            return scores, covariance
+    raise ArithmeticError(f"the Bradley-Terry fit has not converged in {MOST_STEPS} steps")

@@ -44,21 +44,23 @@ def agreement_p_values(spread: Floats, norms: Floats, items: int) -> Floats:
     untied = np.abs(norms.max(1, initial=0) * counted - total) < _ROUNDING
     untied &= np.abs(norms.max(1, initial=0) - _full_norm(items)) < _ROUNDING
     p_values = np.full(len(spread), np.nan)
-    left = counted >= 2
-    for count in np.unique(counted[left & untied]):
-        exact = exact_spread(int(count), items)
-        if exact is None:
-            continue
-        values, tails = exact
-        rows = left & untied & (counted == count)
+    for count in np.unique(counted[untied & (counted >= 2)]):
+        rows = untied & (counted == count)
+        values, tails = exact_spread(int(count), items) or _beta_spread(np.unique(spread[rows]), int(count), items)
         p_values[rows] = tails[np.searchsorted(values, spread[rows] - 1e-6)]
-        left &= ~rows
+    left = ~untied & (counted >= 2)
     p_values[left] = _beta_tail(spread[left], norms[left], counted[left], items)
     return p_values
 
 
 def _full_norm(items: int) -> float:
     return (items**3 - items) / 12
+
+
+def _beta_spread(spread: Floats, rankings: int, items: int) -> tuple[Floats, Floats]:
+    """Return values of S, and the approximate chance that rankings without ties reach each."""
+    norms = np.full((len(spread), rankings), _full_norm(items))
+    return spread, _beta_tail(spread, norms, np.full(len(spread), rankings), items)
 
 
 def _beta_tail(spread: Floats, norms: Floats, counted: NDArray[np.int_], items: int) -> Floats:
@@ -82,7 +84,7 @@ def chance_of_agreement(rankings: int, items: int, w: float) -> float:
     if exact is not None:
         values, tails = exact
         return float(np.append(tails, 0.0)[np.searchsorted(values, spread)])
-    return float(_beta_tail(np.array([spread]), np.full((1, rankings), norm), np.array([rankings]), items)[0])
+    return float(_beta_spread(np.array([spread]), rankings, items)[1][0])
 
 
 @lru_cache(maxsize=512)

@@ -41,7 +41,7 @@ class Results:
         self.measures = {name: np.full(prompts, np.nan) for name in MEASURES}
 
     def add(self, portion: Portion, measured: Measured) -> None:
-        """Take in what was measured of a portion."""
+        """Take in what was measured of a portion; several threads may do so at once, as portions share no prompt."""
         cells = self._offsets[portion.prompts][:, None] + np.arange(portion.items)
         self.places[cells] = measured.order
         self.ranks[cells] = np.where(np.isnan(measured.scores), 0, measured.ranks)

@@ -43,19 +43,23 @@ def beta_cdf(x: Floats, a: Floats, b: Floats) -> Floats:
 
 
 def _fraction(x: Floats, a: Floats, b: Floats) -> Floats:
+    """Return the continued fraction; each number stops when it has settled, so that none depends on its neighbours."""
     c = np.ones_like(x)
     d = 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
     value = d.copy()
+    settled = np.zeros(x.shape, bool)
     for m in range(1, 200 + int(10 * math.sqrt(np.maximum(a, b).max(initial=1)))):
-        before = value.copy()
+        factor = np.ones_like(x)
         for term in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
             -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
         ):
             d = 1 / _away_from_zero(1 + term * d)
             c = _away_from_zero(1 + term / c)
-            value *= c * d
-        if np.all(np.abs(value - before) <= 1e-15 * np.abs(value)):
+            factor *= c * d
+        value *= np.where(settled, 1, factor)
+        settled |= np.abs(factor - 1) <= 1e-15
+        if settled.all():
             break
     return value
 

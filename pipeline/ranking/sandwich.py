@@ -1,0 +1,64 @@
+"""Standard errors of Bradley–Terry scores that hold whatever the votes on one prompt have in common.
+
+The information of the likelihood takes votes as independent, and a tie as a coin that fell on its edge. The sandwich
+takes neither: with A the curvature and s_g the slope of the likelihood of the votes on prompt g, it is A⁻¹ Σ s_g s_g' A⁻¹.
+"""
+
+import numpy as np
+
+from .bradley_terry import logistic
+from .global_bradley_terry import GlobalFit
+from .prompt_groups import Grouped
+from .pseudo_votes import HALF, shares_of_opponents
+from .tally import Floats, Tally
+
+
+def clustered_covariance(fit: GlobalFit, grouped: Grouped, tally: Tally, *, position_known: bool = False) -> Floats:
+    """Return the covariance (n + 1, n + 1) of the scores and the position effect.
+
+    It is multiplied by G/(G-1), and infinite with one group. The pseudo-votes count as random as they are in
+    `prompt_bootstrap`, so that a model that won everything has no error of zero.
+
+    Args:
+        fit: One leaderboard, fitted with pseudo-votes.
+        grouped: Its comparisons.
+        tally: The same, counted.
+        position_known: Whether the position effect was given.
+
+    Source:
+        White (1982), Econometrica 50; Liang and Zeger (1986), Biometrika 73, for clusters.
+    """
+    models, groups = grouped.models, grouped.groups
+    theta = fit.scores[0]
+    chance = logistic(theta[:, None] - theta + fit.position[0])
+    # What a win in the first slot, one in the second, and a tie of i and j add to the slope by the margin of i over j.
+    gain = np.stack([1 - chance, chance.T, 0.5 - chance])
+    to_first = np.array([1, -1, 1])[:, None, None] * gain
+    slopes = np.zeros((groups, models + 1))
+    for part, counts in grouped.blocks():
+        moved = np.einsum("gkij,kij->gij", counts, gain, optimize=True)
+        slopes[part, :-1] = moved.sum(2) - moved.sum(1)
+        slopes[part, -1] = np.einsum("gkij,kij->g", counts, to_first, optimize=True)
+    meat = slopes.T @ slopes * (groups / (groups - 1) if groups > 1 else np.inf) if groups else np.zeros_like(gain[0])
+    meat = meat + _of_pseudo_votes(chance, shares_of_opponents(tally)[0])
+    if position_known:
+        meat[-1], meat[:, -1] = 0, 0
+    bread = np.linalg.inv(fit.information[0])
+    covariance: Floats = bread @ meat @ bread
+    return covariance
+
+
+def _of_pseudo_votes(chance: Floats, spread: Floats) -> Floats:
+    """Return the variance (n + 1, n + 1) of the slope that pseudo-votes of variance 1/2 make."""
+    models = len(chance)
+    variance = np.zeros((models + 1, models + 1))
+    # A pseudo-vote lies half in either slot.
+    expected = (chance + 1 - chance.T) / 2
+    leaning = (chance - (1 - chance.T)) / 2
+    for gain, by_position in ((1 - expected, -leaning), (-expected, -leaning)):
+        moved = np.zeros((models, models + 1))
+        moved[:, :-1] = -spread * gain
+        moved[:, :-1][np.diag_indices(models)] += (spread * gain).sum(1)
+        moved[:, -1] = (spread * by_position).sum(1)
+        variance += HALF * moved.T @ moved
+    return variance
