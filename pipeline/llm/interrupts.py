@@ -8,7 +8,7 @@ from types import FrameType
 
 
 @contextmanager
-def first_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+def first_interrupt(stop: Callable[[], object]) -> Iterator[None]:
     """Have the first Ctrl-C call `stop`, and the second one raise KeyboardInterrupt as ever.
 
     Outside the main thread, where Python delivers no signals, nothing changes.
