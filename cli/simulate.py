@@ -13,8 +13,30 @@ def simulate(
     api_key: Annotated[
         str | None, typer.Option(envvar="PREFPIPE_SIMULATOR_KEY", help="Refuse calls that do not bring this key.")
     ] = None,
+    trait: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A trait of all models, such as error_429=0.1, error_500=0.05, latency=0.5; repeat for more."
+        ),
+    ] = None,
 ) -> None:
     """Serve simulated models on a port, as an OpenAI-compatible server."""
     from ..pipeline.llm.simulator import Simulator, run
 
-    run(Simulator(api_key=api_key), host, port, on_ready=lambda url: console.print(f"Serving {url} until Ctrl-C"))
+    run(
+        Simulator(api_key, _traits(trait or [])),
+        host,
+        port,
+        on_ready=lambda url: console.print(f"Serving {url} until Ctrl-C"),
+    )
+
+
+def _traits(settings: list[str]) -> dict[str, float]:
+    traits = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            traits[name] = float(value)
+        except ValueError:
+            raise typer.BadParameter(f"'{setting}' is not a name and a number, such as latency=0.5") from None
+    return traits

@@ -6,6 +6,8 @@ succeeds; those after it take over that one's address and headers, which hold no
 transport.
 """
 
+import resource
+from contextlib import suppress
 from time import perf_counter
 
 import httpx2
@@ -31,6 +33,7 @@ class Client:
 
     def __init__(self) -> None:
         self._servers: dict[tuple[str, str], _Server] = {}
+        _allow_many_connections()
 
     async def send(self, request: Request) -> tuple[bytes, float]:
         """Send once; return the answer's bytes and the seconds it took.
@@ -53,6 +56,15 @@ class Client:
         for server in self._servers.values():
             await server.close()
         self._servers.clear()
+
+
+def _allow_many_connections() -> None:
+    """Lift the soft limit of open files, often 1,024, to what the system allows: each call in flight holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # Where even the system's limit is no number that can be set, the old one serves.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _Server:
