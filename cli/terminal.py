@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..pipeline.summary import Summary
 
 PLAIN_LINE_SECONDS = 30.0
+LOOK_SECONDS = 0.25
 LINE_WIDTH = 100
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -96,8 +97,12 @@ def progress(stage: str) -> Iterator["Meter"]:
 
 
 def _plain_lines(stage: str, meter: "Meter", done: threading.Event) -> None:
-    while not done.wait(PLAIN_LINE_SECONDS):
-        console.print(progress_line(stage, meter))
+    due, stopping = monotonic() + PLAIN_LINE_SECONDS, False
+    while not done.wait(min(LOOK_SECONDS, PLAIN_LINE_SECONDS)):
+        # Whoever pressed Ctrl-C wants to know at once what is waited for.
+        if monotonic() >= due or meter.stopping != stopping:
+            console.print(progress_line(stage, meter))
+            due, stopping = monotonic() + PLAIN_LINE_SECONDS, meter.stopping
 
 
 def progress_line(stage: str, meter: "Meter") -> str:

@@ -30,6 +30,8 @@ _RANGES = {
     "min_consistency": (-1, 1),
     "keep_top": (0, 1),
     "min_position_consistency": (0, 1),
+    "min_votes": (0, math.inf),
+    "min_margin": (0, math.inf),
 }
 
 
@@ -81,7 +83,7 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
     floor = _consistency_of_top(tables(), display(rankings), keep_top) if keep_top is not None else None
     made = Provenance("filter", criteria, [fingerprint(rankings)])
     reasons: Counter[str] = Counter()
-    shapes: Counter[tuple[int | None, int]] = Counter()
+    shapes: Counter[tuple[int, int]] = Counter()
     with ExitStack() as stack:
         kept = stack.enter_context(TableWriter(output, RANKINGS.schema, made))
         left = stack.enter_context(TableWriter(dropped, WITH_REASON, made)) if dropped is not None else None
@@ -119,7 +121,7 @@ def _check(criteria: dict[str, float | None]) -> None:
         if name == "keep_top" and value == 0:
             raise UsageError("--keep-top 0 would keep nothing.", "Give a share above 0, such as 0.5.")
         if not low <= value <= high:
-            raise UsageError(f"{option} {value:g} lies outside {low:g} to {high:g}.", f"{option} is a share or index.")
+            raise UsageError(f"{option} {value:g} lies outside {low:g} to {high:g}.", "Give a number within.")
 
 
 def _consistency_of_top(tables: Iterable[pa.Table], name: str, share: float) -> float:

@@ -45,7 +45,7 @@ def existing(path: str | Path) -> Path:
         raise UsageError(f"There is no file {path}.", "Check the name and the folder you are in.")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path} may not be read.", "Check the file's permissions.")
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise UsageError(f"{path} is empty.", "Check the command that made it.")
     return path
 

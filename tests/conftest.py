@@ -122,6 +122,6 @@ def prefpipe(
         out, err = capsys.readouterr()
         code = end.value.code
         assert isinstance(code, int)
-        return CompletedProcess(arguments, code, out, err)
+        return CompletedProcess("prefpipe", code, out, err)
 
     return run

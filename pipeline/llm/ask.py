@@ -261,9 +261,11 @@ class _Window(Generic[About]):
 
     async def close(self) -> None:
         """End all calls that are still in flight, and close the connections."""
-        for task in self._tasks:
+        # After a second Ctrl-C, the wait for the next batch is still there, too.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
         if self._sender is not None:
             await self._sender.close()
 

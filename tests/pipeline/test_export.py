@@ -64,9 +64,9 @@ def test_the_best_candidate_is_chosen_and_the_worst_rejected_by_their_ids(
 ) -> None:
     kept = write_lines("kept.jsonl", [ranking("p", [2, 1, 3]), ranking("q", [3, 2, 1])])
     summary = export(kept, OUT, responses=responses)
-    assert {(row["prompt_id"], row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in preferences()} == {
-        ("p", "text p b", "text p c"),
-        ("q", "text q c", "text q a"),
+    assert {(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in preferences()} == {
+        ("text p b", "text p c"),
+        ("text q c", "text q a"),
     }
     assert {(row["chosen_model"], row["rejected_model"]) for row in preferences()} == {
         ("model-b", "model-c"),

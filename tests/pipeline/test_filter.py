@@ -109,6 +109,8 @@ def test_rows_of_unknown_consistency_count_among_all_and_come_last(write_lines: 
     path = write_lines("r.jsonl", [ranking(name, consistency=value) for name, value in values.items()])
     filter(path, OUT, keep_top=0.25)
     assert kept() == ["a"]
+    filter(path, OUT, keep_top=0.5)
+    assert kept() == ["a", "c"]
     filter(path, OUT, keep_top=1.0, dropped=DROPPED)
     assert kept() == ["a", "c"]
     assert reasons() == {"b": "with unknown consistency", "d": "with unknown consistency"}
@@ -126,7 +128,9 @@ UNIT = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
 @settings(max_examples=60)
 @given(
-    rows=st.lists(st.fixed_dictionaries({"kendall_w": UNIT, "consistency": UNIT, "margin": UNIT}), min_size=1, max_size=9),
+    rows=st.lists(
+        st.fixed_dictionaries(dict.fromkeys(("kendall_w", "consistency", "margin"), UNIT)), min_size=1, max_size=9
+    ),
     thresholds=st.fixed_dictionaries({"min_w": UNIT, "min_consistency": UNIT, "min_margin": st.just(0.25)}),
 )
 def test_every_row_is_either_kept_as_it_was_or_dropped_with_a_reason(
@@ -189,6 +193,8 @@ def test_the_user_is_warned_where_a_judge_that_flips_coins_would_pass(write_line
         ({"keep_top": 50}, "--keep-top 50 lies outside 0 to 1"),
         ({"keep_top": 0}, "--keep-top 0 would keep nothing"),
         ({"min_w": float("nan")}, "--min-w nan lies outside"),
+        ({"min_margin": float("nan")}, "--min-margin nan lies outside 0 to inf"),
+        ({"min_votes": -1}, "--min-votes -1 lies outside 0 to inf"),
         ({"min_votes": 1, "dropped": OUT}, "cannot both go to"),
         ({"min_votes": 1, "dropped": "./kept.parquet"}, "cannot both go to"),
         ({"min_votes": 1, "dropped": "dropped.txt"}, "The ending of dropped.txt names no format"),

@@ -1,3 +1,4 @@
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -6,12 +7,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prefpipe.pipeline.errors import UsageError
+from prefpipe.pipeline.errors import RunError, UsageError
 from prefpipe.pipeline.generate import generate
 from prefpipe.pipeline.ids import response_id
+from prefpipe.pipeline.llm.client import Client
 from prefpipe.pipeline.llm.simulator import author
 from prefpipe.pipeline.reading import fingerprint, provenance
 from prefpipe.pipeline.tables import RESPONSES
+from prefpipe.pipeline.writing import TableWriter
 
 Row = dict[str, Any]
 WriteLines = Callable[[str, list[Row]], Path]
@@ -121,9 +124,7 @@ def test_whatever_changes_what_is_sent_asks_again(write_lines: WriteLines, chang
     assert generate(path, OUT, models=["sim:weak"], **change).figures["sent"] == 8
 
 
-def test_a_system_message_is_put_before_prompts_that_bring_none(
-    write_lines: WriteLines, sent: dict[str, Row]
-) -> None:
+def test_a_system_message_is_put_before_prompts_that_bring_none(write_lines: WriteLines, sent: dict[str, Row]) -> None:
     asked = {"role": "user", "content": "apricots"}
     path = write_lines("p.jsonl", [{"prompt": [asked]}, {"prompt": [{"role": "system", "content": "Own."}, asked]}])
     generate(path, OUT, models=["sim:weak"], system="Ours.")
@@ -141,6 +142,30 @@ def test_what_is_asked_of_the_models_is_passed_on(write_lines: WriteLines, sent:
     [row] = rows()
     assert (row["status"], row["finish_reason"], row["completion_tokens"]) == ("truncated", "length", 7)
     assert row["content"]
+
+
+def test_a_table_that_cannot_be_written_on_ends_all_calls_and_keeps_what_was_answered(
+    write_lines: WriteLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_writer: TableWriter, _rows: list[Row]) -> None:
+        raise RunError("The disk is full.")
+
+    closed: list[Client] = []
+
+    async def close(client: Client) -> None:
+        closed.append(client)
+
+    path = write_lines("p.jsonl", PROMPTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["prefpipe.pipeline.generate"], "BATCH_ROWS", 2)
+        patch.setattr(TableWriter, "write_rows", full)
+        patch.setattr(Client, "close", close)
+        with pytest.raises(RunError) as kept:
+            generate(path, OUT, models=["sim:weak"], concurrency=2)
+        assert (kept.value.message, len(closed)) == ("The disk is full.", 1)
+    assert left() == {"p.jsonl"}
+    again = generate(path, OUT, models=["sim:weak"])
+    assert again.figures["from_store"]
 
 
 def test_a_prompt_that_stands_there_twice_is_asked_once_and_accounted_for(write_lines: WriteLines) -> None:

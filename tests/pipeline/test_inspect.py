@@ -75,8 +75,8 @@ def test_a_script_reads_all_of_it_as_json(data: Path) -> None:
 
 
 def test_whatever_a_table_holds_can_be_shown(tmp_path: Path) -> None:
-    odd = pa.table({"raw": [b"\xff"], "nan": [float("nan")], "pairs": pa.array([[("k", 1)]], pa.map_("string", "int8"))})
-    pq.write_table(odd, tmp_path / "odd.parquet")
+    pairs = pa.array([[("k", 1)]], pa.map_("string", "int8"))
+    pq.write_table(pa.table({"raw": [b"\xff"], "nan": [float("nan")], "pairs": pairs}), tmp_path / "odd.parquet")
     table = inspect(tmp_path / "odd.parquet")
     assert "nan" in as_text(table)
     assert json.loads(as_json(table))["rows"] == 1

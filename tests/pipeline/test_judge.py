@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
@@ -9,13 +10,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from prefpipe.pipeline.errors import UsageError
+from prefpipe.pipeline.errors import RunError, UsageError
 from prefpipe.pipeline.formats.responses import read_candidates
 from prefpipe.pipeline.judge import judge
 from prefpipe.pipeline.judging.material import neutral
+from prefpipe.pipeline.llm.client import Client
 from prefpipe.pipeline.llm.simulator import quality
 from prefpipe.pipeline.provenance import Provenance
 from prefpipe.pipeline.reading import fingerprint, provenance
@@ -26,6 +28,9 @@ Row = dict[str, Any]
 WriteLines = Callable[[str, list[Row]], Path]
 
 OUT = Path("votes.parquet")
+COSTLY = settings(phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""Each example asks simulated models; a smaller example of a failure is not worth minutes of looking for it."""
+
 FLAWLESS = "sim:judge?sharpness=1000&tie_zone=0"
 
 
@@ -94,7 +99,7 @@ HOSTILE = st.text(max_size=8) | st.sampled_from(
 
 
 @pytest.mark.parametrize("protocol", ["pairwise", "listwise"])
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(COSTLY, max_examples=15)
 @given(texts=st.lists(HOSTILE.filter(str.strip), min_size=2, max_size=5, unique=True), seed=st.integers(0, 9))
 def test_slot_i_of_a_vote_is_the_text_in_block_i_of_what_was_sent(
     sent: dict[str, Row], protocol: str, texts: list[str], seed: int
@@ -159,7 +164,7 @@ def shuffled(folder: Path, order: list[int], name: str) -> Path:
     return path
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(COSTLY, max_examples=10)
 @given(order=st.permutations(range(15)), name=st.sampled_from(["shuffled.parquet", "shuffled.jsonl"]))
 @pytest.mark.parametrize("protocol", ["pairwise", "listwise"])
 def test_shuffled_rows_give_the_same_questions_under_the_same_keys(
@@ -207,6 +212,24 @@ def test_more_repeats_ask_only_for_what_is_new_and_each_is_an_answer_of_its_own(
     assert any(len(different) > 1 for different in verdicts.values())
 
 
+def test_a_table_that_cannot_be_written_on_ends_all_calls(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_writer: TableWriter, _rows: list[Row]) -> None:
+        raise RunError("The disk is full.")
+
+    closed: list[Client] = []
+
+    async def close(client: Client) -> None:
+        closed.append(client)
+
+    monkeypatch.setattr(sys.modules["prefpipe.pipeline.judge"], "BATCH_ROWS", 2)
+    monkeypatch.setattr(TableWriter, "write_rows", full)
+    monkeypatch.setattr(Client, "close", close)
+    with pytest.raises(RunError) as kept:
+        judge(data / "responses.parquet", OUT, judges=["sim:judge"], concurrency=2)
+    assert (kept.value.message, len(closed)) == ("The disk is full.", 1)
+    assert left() == set()
+
+
 def test_another_seed_deals_other_labels(data: Path) -> None:
     orders = []
     for seed in (None, 0, 1):
@@ -216,9 +239,7 @@ def test_another_seed_deals_other_labels(data: Path) -> None:
     assert orders[1] != orders[2]
 
 
-def test_the_judge_sees_the_whole_conversation_and_the_reference(
-    write_lines: WriteLines, sent: dict[str, Row]
-) -> None:
+def test_the_judge_sees_the_whole_conversation_and_the_reference(write_lines: WriteLines, sent: dict[str, Row]) -> None:
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
     rows: list[Row] = [{"prompt": turns, "model": name, "content": name, "reference": "Because."} for name in "ab"]
     judge(write_lines("r.jsonl", rows), OUT, judges=["sim:judge"])
@@ -290,9 +311,7 @@ def test_a_listwise_question_takes_as_many_candidates_as_there_are_letters(write
         ({"judges": ["sim:judge"], "concurrency": 0}, "nothing is asked"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_and_nothing_is_left(
-    data: Path, options: dict[str, Any], problem: str
-) -> None:
+def test_what_cannot_be_asked_is_refused_and_nothing_is_left(data: Path, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         judge(data / "responses.parquet", OUT, **options)
     assert left() == set()

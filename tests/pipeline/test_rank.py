@@ -62,7 +62,14 @@ def test_the_output_is_a_rankings_table_and_says_how_it_was_made(write_lines: Wr
     made = provenance("rankings.parquet")
     assert made is not None
     assert made.stage == "rank"
-    assert made.settings == {"method": "borda", "position_effect": "estimate", "prior_sd": None}
+    assert made.settings == {
+        "method": "borda",
+        "position_effect": "estimate",
+        "prior_sd": None,
+        "conflicts": "both",
+        "weights": {},
+        "criterion": None,
+    }
     assert [one["name"] for one in made.inputs] == ["votes.jsonl"]
 
 

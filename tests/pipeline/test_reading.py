@@ -1,8 +1,9 @@
 import hashlib
 import io
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def test_a_folder_and_an_empty_file_are_told_from_a_table(tmp_path: Path) -> Non
     (tmp_path / "empty.parquet").touch()
     with pytest.raises(UsageError, match="is empty"):
         existing(tmp_path / "empty.parquet")
+
+
+def test_a_pipe_is_not_called_empty(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert existing(tmp_path / "pipe") == tmp_path / "pipe"
 
 
 def test_a_fingerprint_is_the_files_name_and_the_hash_of_its_bytes(tmp_path: Path) -> None:
@@ -161,7 +167,7 @@ def test_the_footer_says_how_a_table_was_made_and_nothing_of_tables_made_elsewhe
 
 
 @pytest.fixture(params=["parquet", "jsonl"])
-def write(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[list[Row]], Path]]:
+def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[list[Row]], Path]:
     """Write rows made elsewhere, in either format."""
     path = tmp_path / f"table.{request.param}"
 
@@ -172,7 +178,7 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return path
 
-    yield write_rows
+    return write_rows
 
 
 Write = Callable[[list[Row]], Path]
@@ -245,7 +251,7 @@ def test_a_value_of_another_type_is_named_with_its_line_and_never_bent_to_fit(
 @pytest.mark.parametrize("value", [["first", "second"], [1.0, 1.5], "ab"])
 def test_a_parquet_column_of_another_type_is_named(tmp_path: Path, value: object) -> None:
     path = write_parquet(tmp_path / "a.parquet", {name: [item] for name, item in (RANKING | {"ranks": value}).items()})
-    with pytest.raises(UsageError, match="column 'ranks' is .*, where a rankings table has"):
+    with pytest.raises(UsageError, match=r"column 'ranks' is .*, where a rankings table has"):
         list(read(path, RANKINGS))
 
 
@@ -273,14 +279,17 @@ def test_messages_keep_their_rows_whatever_stands_beside_role_and_content(tmp_pa
 def test_a_column_that_holds_no_messages_where_messages_belong_is_named(tmp_path: Path) -> None:
     for value in ("text", [{"from": "user", "value": "text"}], [["text"]]):
         path = write_parquet(tmp_path / "a.parquet", {"prompt_id": ["p"], "prompt": [value]})
-        with pytest.raises(UsageError, match="column 'prompt' is .*, where a prompts table has"):
+        with pytest.raises(UsageError, match=r"column 'prompt' is .*, where a prompts table has"):
             list(read(path, PROMPTS))
 
 
 def test_more_rows_than_a_batch_are_all_read_and_a_late_error_names_its_own_line(write_lines: WriteLines) -> None:
-    path = write_lines("a.jsonl", [VOTE] * (BATCH_ROWS + 3))
-    assert len(rows_of(path, VOTES)) == BATCH_ROWS + 3
-    with path.open("a") as file:
-        file.write(json.dumps({**VOTE, "ranks": 1}) + "\n")
-    with pytest.raises(UsageError, match=f"line {BATCH_ROWS + 4}: 'ranks' is 1"):
+    path = write_lines("a.jsonl", [VOTE] * (2 * BATCH_ROWS + 3))
+    assert len(rows_of(path, VOTES)) == 2 * BATCH_ROWS + 3
+    before = path.read_text()
+    path.write_text(before + json.dumps({**VOTE, "ranks": 1}) + "\n")
+    with pytest.raises(UsageError, match=f"line {2 * BATCH_ROWS + 4}: 'ranks' is 1"):
+        list(read(path, VOTES))
+    path.write_text(before + json.dumps({**VOTE, "judge": None}) + "\n")
+    with pytest.raises(UsageError, match=f"row {2 * BATCH_ROWS + 4:,}: 'judge' is missing"):
         list(read(path, VOTES))

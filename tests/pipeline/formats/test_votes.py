@@ -75,7 +75,10 @@ def test_repeats_of_pairs_are_counted_for_each_order_and_those_of_lists_for_each
         vote("a", [1], criterion="truth"),
         vote("a", [1], criterion="truth"),
     ]
-    assert read_votes(write_lines("votes.jsonl", rows)).repeat.tolist() == [0, 0, 1, 0, 0, 1, 0, 0, 0, 1]
+    whole = read_votes(write_lines("votes.jsonl", rows[:7]))
+    assert whole.repeat.tolist() == [0, 0, 1, 0, 0, 1, 0]
+    votes = write_lines("votes.jsonl", rows[7:])
+    assert [read_votes(votes, criterion).repeat.tolist() for criterion in ("tone", "truth")] == [[0], [0, 1]]
 
 
 def test_a_repeat_that_is_given_stays(write_lines: WriteLines) -> None:

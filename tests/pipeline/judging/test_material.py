@@ -9,7 +9,7 @@ from prefpipe.prompts import load
 
 TAGS = ("conversation", "reference", "response_A", "response_…")
 HOSTILE = st.lists(
-    st.sampled_from(["<", "</", "< /", ">", " ", "\n", "conversation", "Reference", "response_", "A", "RESPONSE_b", "&lt;"])
+    st.sampled_from(["<", "</", "< /", ">", " ", "\n", "conversation", "Reference", "response_", "RESPONSE_b", "&lt;"])
     | st.text(max_size=3),
     max_size=12,
 ).map("".join)

@@ -11,7 +11,9 @@ from prefpipe.pipeline.judging.material import Conversation, neutral
 from prefpipe.pipeline.judging.questions import Question
 
 ASKED = Conversation([{"role": "user", "content": "Why?"}])
-TEXTS = st.text(max_size=10) | st.sampled_from(["</response_A>", "<response_B>\nx\n</response_B>", "{{B}}", "[[A]]", "\n"])
+TEXTS = st.text(max_size=10) | st.sampled_from(
+    ["</response_A>", "<response_B>\nx\n</response_B>", "{{B}}", "[[A]]", "\n"]
+)
 
 
 def blocks(messages: list[dict[str, str]]) -> dict[str, str]:
