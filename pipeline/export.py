@@ -15,7 +15,7 @@ from .provenance import Provenance
 from .reading import BATCH_ROWS, display, fingerprint, read
 from .summary import Summary
 from .tables import RANKINGS
-from .writing import TableWriter
+from .writing import TableWriter, spare_inputs
 
 FORMATS = {dpo.NAME: dpo}
 PAIRS = ("best-worst",)
@@ -66,6 +66,7 @@ def export(
     dropped: Counter[str] = Counter()
     chosen_pairs = _pairs(kept, ties, seed, counts, dropped)
     settings = {"format": format, "pairs": pairs, "ties": ties, "seed": seed if ties == "random" else None}
+    spare_inputs(output, kept, responses)
     made = Provenance("export", settings, [fingerprint(kept), fingerprint(responses)])
     target = FORMATS[format]
     with TableWriter(output, target.SCHEMA, made) as writer:

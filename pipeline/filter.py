@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from .ranking.kendall_w import pass_rate_of_random_judge
 from .reading import STREAM, display, fingerprint, read
 from .summary import Summary
 from .tables import RANKINGS
-from .writing import TableWriter
+from .writing import TableWriter, spare_inputs
 
 CHANCE_WORTH_A_WARNING = 0.05
 ROUNDING = 1e-9
@@ -73,7 +73,7 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
         "min_votes": min_votes,
         "min_margin": min_margin,
     }
-    _check(criteria)
+    check_criteria(criteria)
     if dropped is not None and Path(dropped).resolve() == Path(output).resolve():
         raise UsageError(f"Kept and dropped rows cannot both go to {display(output)}.", "Give --dropped another name.")
     tables: Callable[[], Iterator[pa.Table]] = partial(read, rankings, RANKINGS)
@@ -81,6 +81,7 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
         # It is read twice, and standard input passes but once.
         tables = list(tables()).__iter__
     floor = _consistency_of_top(tables(), display(rankings), keep_top) if keep_top is not None else None
+    spare_inputs(output, rankings)
     made = Provenance("filter", criteria, [fingerprint(rankings)])
     reasons: Counter[str] = Counter()
     shapes: Counter[tuple[int, int]] = Counter()
@@ -107,14 +108,19 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
     )
 
 
-def _check(criteria: dict[str, float | None]) -> None:
+def check_criteria(criteria: Mapping[str, float | None]) -> None:
+    """Refuse criteria that keep everything, keep nothing, or lie outside their range.
+
+    Raises:
+        UsageError: Says which one.
+    """
     if all(value is None for value in criteria.values()):
         raise UsageError(
             "No criterion is given, so nothing would be filtered.",
             "Give one, such as --min-consistency 0.5 or --keep-top 0.5.",
         )
     for name, (low, high) in _RANGES.items():
-        value = criteria[name]
+        value = criteria.get(name)
         if value is None:
             continue
         option = "--" + name.replace("_", "-")

@@ -22,7 +22,7 @@ from .provenance import Provenance
 from .reading import BATCH_ROWS, display, fingerprint
 from .summary import Summary
 from .tables import RESPONSES, Status
-from .writing import TableWriter
+from .writing import TableWriter, spare_inputs
 
 
 def generate(
@@ -80,6 +80,7 @@ def generate(
         "max_tokens": max_tokens,
         "seed": seed,
     }
+    spare_inputs(output, prompts)
     made = Provenance("generate", settings, [fingerprint(prompts)])
     if count := count_rows(prompts):
         meter.total = count * len(asked) * samples

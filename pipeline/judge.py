@@ -26,7 +26,7 @@ from .provenance import Provenance
 from .reading import BATCH_ROWS, fingerprint
 from .summary import Summary
 from .tables import VOTES, Status
-from .writing import TableWriter
+from .writing import TableWriter, spare_inputs
 
 PROTOCOLS = {pairwise.NAME: pairwise, listwise.NAME: listwise}
 ORDERS = ("both", "one")
@@ -93,6 +93,7 @@ def judge(
         "max_tokens": max_tokens,
         "seed": seed,
     }
+    spare_inputs(output, responses)
     made = Provenance("judge", settings, [fingerprint(responses)])
     if sizes := candidate_counts(responses):
         questions = sum(prompts * _questions_of(size, protocol, orders) for size, prompts in sizes.items())

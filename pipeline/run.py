@@ -29,11 +29,12 @@ import msgspec
 
 from .errors import UsageError, did_you_mean
 from .export import export
-from .filter import filter  # noqa: A004 - the verb of the command
+from .filter import check_criteria, filter  # noqa: A004 - the verb of the command
 from .generate import generate
 from .judge import judge
 from .llm.ask import DEFAULT_CONCURRENCY
 from .llm.meter import Meter
+from .llm.models import parse_models
 from .llm.store import DEFAULT_PATH
 from .rank import rank
 from .reading import existing
@@ -140,6 +141,10 @@ def _checked(path: Path, stage: str, options: dict[str, Any]) -> dict[str, Any]:
             checked[name] = msgspec.convert(options[name], hint)
         except msgspec.ValidationError as error:
             raise UsageError(f"{path}: [{stage}] {name}: {error}.", "Correct the value.") from error
+    if names := checked.get("models") or checked.get("judges"):
+        parse_models(names)
+    if stage == "filter":
+        check_criteria(checked)
     if "prompts" in checked:
         checked["prompts"] = path.parent / checked["prompts"]
     return checked

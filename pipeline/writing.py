@@ -17,6 +17,22 @@ from .reading import STREAM, is_parquet
 ROW_GROUP_ROWS = 8192
 
 
+def spare_inputs(output: str | Path, *inputs: str | Path | None) -> None:
+    """Refuse an output that would replace what it is made from.
+
+    Raises:
+        UsageError: It is one of the inputs.
+    """
+    for path in inputs:
+        if (
+            path is not None
+            and str(path) != STREAM
+            and Path(path).exists()
+            and Path(path).resolve() == Path(output).resolve()
+        ):
+            raise UsageError(f"{output} is read by this command and would be replaced by it.", "Name another output.")
+
+
 class TableWriter:
     """Writes a table beside its target and puts it in place when all rows are there.
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_BLOCK = re.compile(r"<(?=\s*/?\s*(?:conversation|reference|response_))", re.IGNORECASE)
+_BLOCK = re.compile(r"<(?=\s*/?\s*(?:conversation|turn|reference|response_))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class Conversation:
         return {"conversation": self.as_text(), "reference": reference}
 
     def as_text(self) -> str:
-        """Return all turns as text; a lone user turn needs no name before it."""
+        """Return all turns as text, each in a block of its own that its text cannot forge; a lone turn needs none."""
         if len(self.messages) == 1:
             return neutral(self.messages[0]["content"])
-        return "\n\n".join(f"{message['role']}: {neutral(message['content'])}" for message in self.messages)
+        return "\n".join(
+            f'<turn role="{message["role"]}">\n{neutral(message["content"])}\n</turn>' for message in self.messages
+        )
 
 
 def neutral(text: str) -> str:

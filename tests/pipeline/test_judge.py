@@ -245,7 +245,7 @@ def test_the_judge_sees_the_whole_conversation_and_the_reference(write_lines: Wr
     judge(write_lines("r.jsonl", rows), OUT, judges=["sim:judge"])
     for body in sent.values():
         shown = body["messages"][-1]["content"]
-        assert "<conversation>\nsystem: Be brief.\n\nuser: Why?\n</conversation>" in shown
+        assert '<conversation>\n<turn role="system">\nBe brief.\n</turn>\n<turn role="user">\nWhy?\n</turn>' in shown
         assert "<reference>\nBecause.\n</reference>" in shown
 
 

@@ -142,3 +142,18 @@ def test_a_step_counts_its_calls_for_whoever_watches(data: Path) -> None:
     meter = Meter()
     run_step(step, store="answers.db", concurrency=2, meter=meter)
     assert meter.done == 15
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("sim:judge", "sim:jugde"), "no simulated model 'jugde'"),
+        (("sim:weak", "sim:waek"), "no simulated model 'waek'"),
+        (("keep_top = 0.5", "keep_top = 50"), "--keep-top 50"),
+    ],
+)
+def test_what_a_later_stage_would_refuse_is_refused_before_anything_is_paid(
+    change: tuple[str, str], problem: str
+) -> None:
+    with pytest.raises(UsageError, match=problem):
+        read_recipe(write(WHOLE.replace(*change)), "out")

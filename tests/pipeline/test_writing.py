@@ -15,7 +15,7 @@ from prefpipe.pipeline.errors import UsageError
 from prefpipe.pipeline.provenance import Provenance
 from prefpipe.pipeline.reading import provenance, read
 from prefpipe.pipeline.tables import KINDS, RANKINGS, TableKind
-from prefpipe.pipeline.writing import TableWriter
+from prefpipe.pipeline.writing import TableWriter, spare_inputs
 
 Row = dict[str, Any]
 
@@ -177,3 +177,12 @@ def test_what_a_killed_run_left_behind_is_removed_but_nothing_that_is_still_bein
         path.touch()
     write("table.parquet", [ROW])
     assert files() == {"table.parquet", busy.name, other.name}
+
+
+@pytest.mark.parametrize("spelling", ["p.jsonl", "./p.jsonl", "folder/../p.jsonl"])
+def test_an_output_never_replaces_what_it_is_made_from(tmp_path: Path, spelling: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "p.jsonl").write_text("{}")
+    with pytest.raises(UsageError, match="would be replaced"):
+        spare_inputs(tmp_path / spelling, None, tmp_path / "p.jsonl")
+    spare_inputs(tmp_path / "other.jsonl", tmp_path / "p.jsonl", "-")

@@ -63,7 +63,8 @@ def test_the_judge_sees_the_whole_conversation_and_the_reference() -> None:
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
     system, user = pairwise.messages(Question((0, 1), 0), Conversation(turns, "Because."), ["a", "b"])
     assert (system["role"], user["role"]) == ("system", "user")
-    assert "<conversation>\nsystem: Be brief.\n\nuser: Why?\n</conversation>" in user["content"]
+    turns_shown = '<turn role="system">\nBe brief.\n</turn>\n<turn role="user">\nWhy?\n</turn>'
+    assert f"<conversation>\n{turns_shown}\n</conversation>" in user["content"]
     assert "<reference>\nBecause.\n</reference>" in user["content"]
 
 
