@@ -5,7 +5,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 FOLDERS = ("cli", "pipeline", "prompts")
-ENDINGS = {".py", ".md", ".jsonl", ".typed"}
+ENDINGS = {".py", ".md", ".jsonl", ".toml", ".typed"}
 
 root = Path(__file__).resolve().parent.parent
 source = {

@@ -72,8 +72,8 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TransientError(f"the server's answer is no chat completion ({error})") from error
     if not completion.choices:
-        if error := bytes(completion.error):
-            raise PermanentError(f"the server answered with an error: {error.decode()[:200]}")
+        if reported := bytes(completion.error):
+            raise PermanentError(f"the server answered with an error: {reported.decode()[:200]}")
         raise TransientError("the server's answer holds no choice")
     choice, usage = completion.choices[0], completion.usage or _Usage()
     status, reason = _status(choice)

@@ -1,24 +1,33 @@
 """The answer store: every answer that was paid for, under the key of its request, safe against a killed process.
 
 It is cache, journal and resume in one: a run asks only for keys that it does not hold. SQLite in WAL mode with group
-commits loses no committed answer when its process is killed, and serves several processes at once.
+commits loses no committed answer when its process is killed, and serves several processes at once. Beside the answers
+stands what each run asked and what the store saved it, one row for each model, written when the run ends.
 """
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from ..errors import RunError, UsageError
+from .prices import Use
 
 DEFAULT_PATH = Path(".prefpipe/answers.db")
 _APPLICATION_ID = 0x70667031
-_VERSION = 1
+_VERSION = 2
 _LOOKUP = 256
+_REMOVED_AT_ONCE = 10_000
+_BUSY = 60_000
+"""Milliseconds to wait for another process."""
+_BUSY_BRIEFLY = 1_000
 
-_SCHEMA = """
+_ANSWERS = """
 CREATE TABLE answers (
     key BLOB PRIMARY KEY,
     model TEXT NOT NULL,
@@ -29,12 +38,104 @@ CREATE TABLE answers (
 )
 """
 
+_RUNS = """
+CREATE TABLE runs (
+    run INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    model TEXT NOT NULL,
+    base_url TEXT NOT NULL,
+    sent INTEGER NOT NULL,
+    from_store INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    spent REAL NOT NULL,
+    saved REAL NOT NULL,
+    unpriced_sent INTEGER NOT NULL,
+    unpriced_from_store INTEGER NOT NULL
+)
+"""
+
+# What makes each format the next one. Only tables are added: a process of an older prefpipe that is still running on
+# the file goes on keeping its answers.
+_STEPS = (_ANSWERS, _RUNS)
+
+_INSERT = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
+
 
 class Stored(NamedTuple):
     """A kept answer: what the server sent, and the seconds it took."""
 
     raw: bytes
     latency: float
+
+
+class Kept(NamedTuple):
+    """All that is kept of an answer.
+
+    Attributes:
+        key: The request's, in hex digits.
+        model: Who was asked, as it stood in tables.
+        base_url: What stands for the model's servers.
+        created: When it arrived, in seconds since 1970.
+        latency: The seconds it took.
+        raw: What the server sent.
+    """
+
+    key: str
+    model: str
+    base_url: str
+    created: int
+    latency: float
+    raw: bytes
+
+
+class Run(NamedTuple):
+    """One model's part in one run.
+
+    Attributes:
+        run: The run's number; it has a row for each model that it asked.
+        ended: When it ended, in seconds since 1970.
+        stage: The command.
+        use: What it asked.
+    """
+
+    run: int
+    ended: int
+    stage: str
+    use: Use
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The answers to which all of this applies; without any of it, all answers.
+
+    Attributes:
+        before: They arrived before this time, in seconds since 1970.
+        models: They are of one of these models; of any where there is none.
+        marked: They are the answers to marked requests, or they are not; either where it is None.
+    """
+
+    before: int | None = None
+    models: tuple[str, ...] = ()
+    marked: bool | None = None
+
+
+ALL = Selection()
+
+
+def _condition(selection: Selection) -> tuple[str, list[int | str]]:
+    """Return a selection as SQL, and the values for its places."""
+    parts, values = ["1"], list[int | str]()
+    if selection.before is not None:
+        parts.append("created < ?")
+        values.append(selection.before)
+    if selection.models:
+        parts.append(f"model IN ({','.join('?' * len(selection.models))})")
+        values.extend(selection.models)
+    if selection.marked is not None:
+        parts.append("key IN (SELECT key FROM marked)" if selection.marked else "key NOT IN (SELECT key FROM marked)")
+    return " AND ".join(parts), values
 
 
 class AnswerStore:
@@ -58,30 +159,65 @@ class AnswerStore:
         return self
 
     def _prepare(self) -> None:
-        self._database.execute("PRAGMA busy_timeout=60000")
+        self._database.execute(f"PRAGMA busy_timeout={_BUSY}")
         # One process prepares, others wait: the check and the making stand in one transaction.
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute("BEGIN IMMEDIATE")
+        with self._transaction():
+            version = self._version()
+            if version == _VERSION:
+                return
+            for number in range(version, _VERSION):
+                self._database.execute(_STEPS[number])
+            self._database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            self._database.execute(f"PRAGMA user_version={_VERSION}")
+
+    def _version(self) -> int:
+        """Return the format of the store; 0 for an empty file."""
+        if not self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return 0
+        if self._pragma("application_id") != _APPLICATION_ID:
+            raise UsageError(f"{self.path} is a database, but not an answer store.", "Name another file with --store.")
+        version = self._pragma("user_version")
+        if not 0 < version <= _VERSION:
+            raise UsageError(
+                f"The answer store {self.path} has format {version}; this prefpipe reads formats up to {_VERSION}.",
+                "Use the prefpipe that made it, or name another file with --store.",
+            )
+        return version
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        """Commit all that happens inside, or nothing of it."""
+        self._database.execute(f"BEGIN {kind}")
         try:
-            application = self._pragma("application_id")
-            version = self._pragma("user_version")
-            tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not tables:
-                self._database.execute(_SCHEMA)
-                self._database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-                self._database.execute(f"PRAGMA user_version={_VERSION}")
-            elif application != _APPLICATION_ID:
-                raise UsageError(
-                    f"{self.path} is a database, but not an answer store.", "Name another file with --store."
-                )
-            elif version != _VERSION:
-                raise UsageError(
-                    f"The answer store {self.path} has format {version}; this prefpipe reads format {_VERSION}.",
-                    "Use the prefpipe that made it, or name another file with --store.",
-                )
-        finally:
+            yield
             self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Commit all that happens inside, or nothing of it, with an error that its user can act on."""
+        try:
+            with self._transaction():
+                yield
+        except sqlite3.Error as error:
+            raise RunError(
+                f"Answers cannot be kept in {self.path}: {error}.", "Is the disk full, or the file in use elsewhere?"
+            ) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise RunError(
+                f"The answer store {self.path} cannot be read: {error}.",
+                "If it is damaged, export what can be read, or go back to a copy.",
+            ) from error
 
     def _pragma(self, name: str) -> int:
         return int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
@@ -110,15 +246,122 @@ class AnswerStore:
         """
         if not self._waiting:
             return
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise RunError(
-                f"Answers cannot be kept in {self.path}: {error}.", "Is the disk full, or the file in use elsewhere?"
-            ) from error
+        with self._writing():
+            self._database.executemany(_INSERT, self._waiting)
         self._waiting.clear()
+
+    def record_run(self, stage: str, uses: Iterable[Use]) -> None:
+        """Note what a run asked of its models and what the store saved it; call it once, when the run ends.
+
+        Args:
+            stage: The command.
+            uses: What it asked; models that were not asked leave no trace.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        if not (asked := [use for use in uses if use.sent or use.from_store]):
+            return
+        with self._writing():
+            number = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()[0]
+            self._database.executemany(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(number, int(time.time()), stage, *astuple(use)) for use in asked],
+            )
+
+    def runs(self) -> list[Run]:
+        """Return what was noted of all runs, oldest first."""
+        with self._reading():
+            rows = self._database.execute("SELECT * FROM runs ORDER BY rowid")
+            return [Run(run, ended, stage, Use(*use)) for run, ended, stage, *use in rows]
+
+    def mark(self, keys: Iterable[str]) -> int:
+        """Mark requests, for `answers` and `Selection`, until the store is closed; return how many are marked.
+
+        The marks stand in a temporary table, so that they may be millions.
+        """
+        with self._reading(), self._transaction("DEFERRED"):
+            self._database.execute("CREATE TEMP TABLE IF NOT EXISTS marked (key BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._database.executemany("INSERT OR IGNORE INTO marked VALUES (?)", ((bytes.fromhex(k),) for k in keys))
+            return int(self._database.execute("SELECT count(*) FROM marked").fetchone()[0])
+
+    def answers(self, selection: Selection = ALL) -> Iterator[Kept]:
+        """Yield the answers of a selection in the order of their arrival."""
+        where, values = _condition(selection)
+        columns = "key, model, base_url, created, latency, raw"
+        with self._reading():
+            query = f"SELECT {columns} FROM answers WHERE {where} ORDER BY rowid"  # noqa: S608
+            for key, *rest in self._database.execute(query, values):
+                yield Kept(key.hex(), *rest)
+
+    def models(self) -> dict[str, int]:
+        """Return how many answers each model has."""
+        with self._reading():
+            return dict(self._database.execute("SELECT model, count(*) FROM answers GROUP BY model ORDER BY model"))
+
+    def add(self, answers: Iterable[Kept]) -> Counter[str]:
+        """Take answers from another store, all or none; what is held stays as it is.
+
+        Returns:
+            How many were "new", how many were "known" (the same bytes), and how many were "conflicting" (others).
+
+        Raises:
+            RunError: They cannot be written.
+        """
+        counts: Counter[str] = Counter()
+        with self._writing():
+            for kept in answers:
+                key = bytes.fromhex(kept.key)
+                if self._database.execute(_INSERT, (key, *kept[1:])).rowcount:
+                    counts["new"] += 1
+                    continue
+                held = self._database.execute("SELECT raw FROM answers WHERE key = ?", (key,)).fetchone()[0]
+                counts["known" if held == kept.raw else "conflicting"] += 1
+        return counts
+
+    def remove(self, selection: Selection) -> int:
+        """Remove the answers of a selection; return how many there were.
+
+        They go in parts, so that a run that uses the store meanwhile never waits long.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
+        where, values = _condition(selection)
+        part = f"SELECT rowid FROM answers WHERE rowid > ? AND {where} ORDER BY rowid LIMIT {_REMOVED_AT_ONCE}"  # noqa: S608
+        removed, last = 0, 0
+        while True:
+            with self._writing():
+                rows = self._database.execute(part, [last, *values]).fetchall()
+                self._database.executemany("DELETE FROM answers WHERE rowid = ?", rows)
+            if not rows:
+                return removed
+            removed += len(rows)
+            (last,) = rows[-1]
+
+    def compact(self) -> str | None:
+        """Give the space of removed answers back to the disk; return why not, where that is not possible now.
+
+        It may take longer than a run in another process can wait, so it is not done beside one.
+        """
+        try:
+            self._database.execute(f"PRAGMA busy_timeout={_BUSY_BRIEFLY}")
+            # Leaving WAL mode is possible only where no other process has the store open.
+            self._database.execute("PRAGMA journal_mode=DELETE")
+            self._database.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            return str(error)
+        finally:
+            self._database.execute(f"PRAGMA busy_timeout={_BUSY}")
+            with suppress(sqlite3.OperationalError):
+                # Whoever opened the store meanwhile has done this already.
+                self._database.execute("PRAGMA journal_mode=WAL")
+        return None
+
+    def size(self) -> int:
+        """Return the bytes that the store takes on the disk."""
+        files = [self.path.with_name(self.path.name + ending) for ending in ("", "-wal", "-shm")]
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
