@@ -4,6 +4,7 @@ What the pipeline recovers from its answers can be compared with the truth. It r
 `Simulator.respond`, and on a port, through `run`, `running` or `serve`.
 """
 
+from .batches import BatchRules
 from .judging import pairwise_probabilities
 from .models import PRESETS, SimulatedModel, parse_model
 from .quality import author, quality
@@ -12,6 +13,7 @@ from .service import Reply, Served, Simulator
 
 __all__ = [
     "PRESETS",
+    "BatchRules",
     "Reply",
     "Served",
     "SimulatedModel",

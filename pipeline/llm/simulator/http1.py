@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 LARGEST_HEAD = 64 * 1024
-LARGEST_BODY = 64 * 1024 * 1024
+LARGEST_BODY = 256 * 1024 * 1024
+"""A batch's file may have 200 MB."""
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 

@@ -66,6 +66,13 @@ class SimulatedModel:
     context: int = 131_072
     """Most tokens that prompt and answer may have together."""
 
+    expire: float = 0.0
+    """Share of attempts in a batch that its window ends before."""
+    batch_looks: int = 1
+    """Looks at a batch that find it in progress: each finds as many more requests answered."""
+    batch_seconds: float = 0.0
+    """Seconds until a batch is answered; above 0 they count instead of looks."""
+
     seed: int = 0
     """The root of all its chance: another seed is another model with the same traits."""
 
@@ -76,7 +83,7 @@ class SimulatedModel:
         """Refuse values without meaning, and derive the voice."""
         for trait in TRAITS:
             _check(trait, getattr(self, trait))
-        for group in (("invalid", "refuse", "truncate"), TRANSPORT_FAILURES):
+        for group in (("invalid", "refuse", "truncate"), BATCH_FAILURES):
             if sum(getattr(self, trait) for trait in group) > 1:
                 raise UsageError(f"The rates {', '.join(group)} of '{self.name}' sum to more than 1.")
         object.__setattr__(self, "voice", content_id(self.family, [getattr(self, trait) for trait in _VOICE]))
@@ -88,14 +95,18 @@ class SimulatedModel:
 
 
 TRANSPORT_FAILURES = ("error_429", "error_500", "drop", "garbage")
+BATCH_FAILURES = (*TRANSPORT_FAILURES, "expire")
 
 TRAITS: dict[str, type[float]] = {
     f.name: int if f.type is int else float for f in fields(SimulatedModel) if f.name not in {"name", "voice"}
 }
 """The type of every trait, `float` or `int`, by its name."""
 
-_RATES = {"invalid", "refuse", "truncate", *TRANSPORT_FAILURES}
-_NOT_NEGATIVE = {"spread", "tie_zone", "retry_after", "latency", "latency_spread", "failures_in_a_row"}
+_RATES = {"invalid", "refuse", "truncate", *BATCH_FAILURES}
+_NOT_NEGATIVE = {
+    *("spread", "tie_zone", "retry_after", "latency", "latency_spread", "failures_in_a_row"),
+    *("batch_looks", "batch_seconds"),
+}
 _VOICE = (
     *("ability", "spread", "verbosity", "seed"),
     *("sharpness", "position_bias", "length_bias", "self_preference", "tie_zone"),

@@ -20,13 +20,13 @@ class Journey:
 _SMOOTH = Journey()
 
 
-def journey(model: SimulatedModel, body: bytes) -> Journey:
+def journey(model: SimulatedModel, body: bytes, kinds: tuple[str, ...] = TRANSPORT_FAILURES) -> Journey:
     """Return the journey of a request, which follows from the model's seed and the bytes of the request.
 
     The number of failures is geometric, cut at `failures_in_a_row`; the delay in seconds is log-normal with
-    mean `latency`.
+    mean `latency`. Only failures of the given kinds come.
     """
-    rates = [(kind, rate) for kind in TRANSPORT_FAILURES if (rate := getattr(model, kind)) > 0]
+    rates = [(kind, rate) for kind in kinds if (rate := getattr(model, kind)) > 0]
     if not rates and model.latency == 0:
         return _SMOOTH
     digest = sha256(b"%d " % model.seed + body).digest()

@@ -142,6 +142,16 @@ class ApiError(Exception):
         self.body = msgspec.json.encode({"error": {"message": message, "type": type, "param": param, "code": code}})
 
 
+def require(method: str, allowed: str, path: str) -> None:
+    """Refuse a request of another method.
+
+    Raises:
+        ApiError: 405.
+    """
+    if method != allowed:
+        raise ApiError(405, f"{path} answers to {allowed}, not to {method}.", code="method_not_supported")
+
+
 _decode = msgspec.json.Decoder(ChatRequest).decode
 _PLACE = re.compile(r"`\$\.(\w+)|required field `(\w+)`")
 

@@ -65,6 +65,8 @@ def test_an_unknown_word_is_refused_with_the_nearest_known_one(name: str, hint: 
         ("strong?context=0", "at least 1"),
         ("strong?invalid=0.6&refuse=0.6", "sum to more than 1"),
         ("strong?drop=0.6&error_429=0.6", "sum to more than 1"),
+        ("strong?drop=0.6&expire=0.6", "sum to more than 1"),
+        ("strong?batch_looks=-1", "cannot be negative"),
     ],
 )
 def test_a_value_without_meaning_is_refused(name: str, says: str) -> None:
@@ -80,6 +82,7 @@ def test_an_unknown_default_is_refused() -> None:
 def test_failures_and_latency_leave_the_voice_as_it_is_and_all_else_changes_it() -> None:
     silent = {"invalid", "refuse", "truncate", "error_429", "error_500", "drop", "garbage"}
     silent |= {"failures_in_a_row", "retry_after", "latency", "latency_spread", "context"}
+    silent |= {"expire", "batch_looks", "batch_seconds"}
     plain = parse_model("judge").voice
     for trait in TRAITS:
         value = "1" if trait != "verbosity" else "2"

@@ -4,7 +4,7 @@ from statistics import fmean
 
 import pytest
 
-from prefpipe.pipeline.llm.simulator.models import parse_model
+from prefpipe.pipeline.llm.simulator.models import BATCH_FAILURES, parse_model
 from prefpipe.pipeline.llm.simulator.transport import api_error, journey, retry_headers
 
 BODIES = [b"request %d" % i for i in range(4_000)]
@@ -27,6 +27,12 @@ def test_every_kind_of_failure_comes_at_its_rate() -> None:
     first = Counter(journey(model, body).failures[:1] for body in BODIES)
     for kind, rate in [("error_429", 0.2), ("error_500", 0.1), ("drop", 0.05), ("garbage", 0.02)]:
         assert abs(first[(kind,)] / len(BODIES) - rate) < 4 * sqrt(rate * (1 - rate) / len(BODIES)), kind
+
+
+def test_the_end_of_a_window_befalls_only_what_is_in_a_batch() -> None:
+    model = parse_model("good?expire=1")
+    assert journey(model, b"x").failures == ()
+    assert journey(model, b"x", BATCH_FAILURES).failures == ("expire",) * 3
 
 
 def test_failures_in_a_row_are_geometric_up_to_the_most() -> None:

@@ -1,0 +1,68 @@
+"""What can go wrong with files and batches: the errors of the openai package in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import openai
+
+from .batch_records import Address
+from .failures import CallError, TransientError, UnreachableError, failure_of
+
+_MISSING_FILE = "Cannot find file"
+
+
+class TooMuchError(CallError):
+    """The server takes no batch that large, or no more batches for now."""
+
+
+class GoneError(CallError):
+    """The server does not know the batch or the file, or no longer."""
+
+
+@contextmanager
+def in_our_words(address: Address) -> Iterator[None]:
+    """Raise what the openai package raises as a CallError, and never show the key."""
+    key, place = address.api_key, address.base_url
+    try:
+        yield
+    except openai.APIStatusError as error:
+        failure = _failure(error)
+        if key != "none":
+            failure.reason = failure.reason.replace(key, "***")
+        raise failure from None
+    except openai.APIConnectionError as error:
+        cause = error.__cause__
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+            raise UnreachableError(f"no connection to {place} ({cause or 'timed out'})") from None
+        raise TransientError(f"the connection was lost ({type(cause).__name__})") from None
+    except httpx2.RequestError as error:
+        # While a file arrives, the package leaves its http library's errors as they are.
+        raise TransientError(f"the connection was lost ({type(error).__name__})") from None
+
+
+def _failure(error: openai.APIStatusError) -> CallError:
+    status, body = error.status_code, error.response.content
+    failure = failure_of(status, body, _retry_after(error.response.headers))
+    if status == 413 or is_queue_limit("", failure.reason):
+        return TooMuchError(failure.reason)
+    if status == 404:
+        return GoneError(failure.reason)
+    if _MISSING_FILE in failure.reason:
+        # A file that has just been sent is sometimes not to be found for a moment.
+        return TransientError(failure.reason)
+    return failure
+
+
+def is_queue_limit(code: str, message: str) -> bool:
+    """Tell whether an error says that too much is waiting: it will pass as batches end, or with smaller ones."""
+    return code in {"token_limit_exceeded", "too_many_tasks"} or ("nqueued" in message and "limit" in message)
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+    return None
