@@ -9,14 +9,18 @@ from .options import (
     CONCURRENCY,
     MAX_FAILURES,
     STORE,
+    Batch,
     Concurrency,
+    DryRun,
     Json,
     MaxCalls,
+    MaxCost,
     MaxFailures,
     MaxTokens,
     Output,
     Store,
     Temperature,
+    Wait,
 )
 from .terminal import progress, show_summary
 
@@ -37,7 +41,11 @@ def generate(
     store: Store = STORE,
     concurrency: Concurrency = CONCURRENCY,
     max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
     max_failures: MaxFailures = MAX_FAILURES,
+    batch: Batch = False,
+    wait: Wait = True,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Ask models for candidate responses to every prompt."""
@@ -57,7 +65,11 @@ def generate(
             store=store,
             concurrency=concurrency,
             max_calls=max_calls,
+            max_cost=max_cost,
             max_failures=max_failures,
+            batch=batch,
+            wait=wait,
+            dry_run=dry_run,
             meter=meter,
         )
     show_summary(summary, output, as_json=json)

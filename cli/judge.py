@@ -9,14 +9,18 @@ from .options import (
     CONCURRENCY,
     MAX_FAILURES,
     STORE,
+    Batch,
     Concurrency,
+    DryRun,
     Json,
     MaxCalls,
+    MaxCost,
     MaxFailures,
     MaxTokens,
     Output,
     Store,
     Temperature,
+    Wait,
 )
 from .terminal import progress, show_summary
 
@@ -38,7 +42,11 @@ def judge(
     store: Store = STORE,
     concurrency: Concurrency = CONCURRENCY,
     max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
     max_failures: MaxFailures = MAX_FAILURES,
+    batch: Batch = False,
+    wait: Wait = True,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Ask judges which candidates are better; one vote a call."""
@@ -58,7 +66,11 @@ def judge(
             store=store,
             concurrency=concurrency,
             max_calls=max_calls,
+            max_cost=max_cost,
             max_failures=max_failures,
+            batch=batch,
+            wait=wait,
+            dry_run=dry_run,
             meter=meter,
         )
     show_summary(summary, output, as_json=json)

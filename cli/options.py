@@ -13,6 +13,16 @@ Store = Annotated[
 ]
 Concurrency = Annotated[int, typer.Option(min=1, help="The most calls in flight.")]
 MaxCalls = Annotated[int | None, typer.Option(min=0, help="The most calls to send; what is answered is kept.")]
+MaxCost = Annotated[float | None, typer.Option(min=0, help="The most US dollars to spend; what is answered is kept.")]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="Ask through the servers' batch API: at half the price, within a day.")
+]
+Wait = Annotated[
+    bool, typer.Option(help="With --batch: wait for the answers, or leave and run the same command again later.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be asked and what it would cost; send and write nothing.")
+]
 MaxFailures = Annotated[
     float, typer.Option(min=0, max=1, help="Stop when a larger share of the calls ends without an answer.")
 ]

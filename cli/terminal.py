@@ -52,7 +52,7 @@ def _figures(figures: dict[str, Any]) -> Iterator[str]:
     for name, value in figures.items():
         if not value or name.endswith(("_error", "_low", "_high")):
             continue
-        part = f"{name.replace('_', ' ')} {_figure(value)}"
+        part = f"{name.removesuffix('_usd').replace('_', ' ')} {'$' * name.endswith('_usd')}{_figure(value)}"
         if (error := figures.get(f"{name}_error")) is not None:
             part += f" ± {_figure(error)}"
         if (low := figures.get(f"{name}_low")) is not None:
@@ -118,6 +118,8 @@ def progress_line(stage: str, meter: "Meter") -> str:
             parts.append(f"{_duration((meter.total - meter.done) / rate)} left")
     parts.append(f"{rate:,.0f} calls/s")
     parts.append(f"{(meter.prompt_tokens + meter.completion_tokens) / seconds:,.0f} tokens/s")
+    if meter.spent:
+        parts.append(_money(meter))
     for name, count in (
         ("in flight", meter.in_flight),
         ("from store", meter.stored),
@@ -127,6 +129,13 @@ def progress_line(stage: str, meter: "Meter") -> str:
         if count:
             parts.append(f"{count:,} {name}")
     return " · ".join(parts)
+
+
+def _money(meter: "Meter") -> str:
+    """Return what was spent and, where the end is known, what will have been."""
+    if not (meter.total and meter.sent):
+        return f"${meter.spent:.2f}"
+    return f"${meter.spent:.2f} of about ${meter.spent / meter.sent * (meter.total - meter.stored):.2f}"
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,6 @@ from .llm.batch_journal import Journal
 from .llm.batch_records import Address, Batch, Step
 from .llm.batch_server import Remote, Servers
 from .llm.failures import CallError, UnreachableError
-from .llm.meter import Meter
 from .llm.store import DEFAULT_PATH, AnswerStore
 
 _ENDED = frozenset({"completed", "expired", "cancelled"})
@@ -76,7 +75,7 @@ def collect(store: str | Path = DEFAULT_PATH, *, servers: Servers | None = None)
                 try:
                     remote = await _look(batch, caller)
                     if remote.state in _ENDED:
-                        await collect_batch(batch, remote, caller, store=kept, journal=journal, meter=Meter())
+                        await collect_batch(batch, remote, caller, store=kept, journal=journal)
                         collected.append(batch.number)
                 except CallError as error:
                     raise stopped(batch.lane, error) from error

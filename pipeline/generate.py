@@ -1,8 +1,7 @@
 """generate: prompts in, candidate responses out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,15 +11,17 @@ from .formats.prompts import read_prompts
 from .formats.rows import Row, count_rows
 from .ids import response_id, seed_of
 from .llm.answers import Answer
-from .llm.ask import DEFAULT_CONCURRENCY, ask
+from .llm.ask import DEFAULT_CONCURRENCY
 from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
 from .llm.meter import Meter
 from .llm.models import Model, parse_models
+from .llm.prices import require_prices
 from .llm.requests import Sampling, chat
-from .llm.store import DEFAULT_PATH, AnswerStore
+from .llm.session import Session, forecast_warnings
+from .llm.store import DEFAULT_PATH
 from .provenance import Provenance
 from .reading import BATCH_ROWS, display, fingerprint
-from .summary import Summary
+from .summary import Figure, Summary
 from .tables import RESPONSES, Status
 from .writing import TableWriter, spare_inputs
 
@@ -39,7 +40,11 @@ def generate(
     store: str | Path = DEFAULT_PATH,
     concurrency: int = DEFAULT_CONCURRENCY,
     max_calls: int | None = None,
+    max_cost: float | None = None,
     max_failures: float = DEFAULT_MAX_FAILURES,
+    batch: bool = False,
+    wait: bool = True,
+    dry_run: bool = False,
     meter: Meter | None = None,
 ) -> Summary:
     """Ask every model for answers to every prompt, and write a responses table.
@@ -59,7 +64,11 @@ def generate(
         store: The answer store.
         concurrency: The most calls in flight.
         max_calls: The most calls to send; a run that needs more stops there, with everything kept.
+        max_cost: The most US dollars to spend, likewise; the price of every model must be known.
         max_failures: The largest share of calls that may end without an answer before the run stops.
+        batch: Send requests through the servers' batch API: at half the price, within a day.
+        wait: Whether to wait for batches; if not, the same command collects them later.
+        dry_run: Say what would be asked and what it would cost; send and write nothing.
         meter: Counts progress for whoever watches.
 
     Raises:
@@ -69,8 +78,10 @@ def generate(
     if samples < 1:
         raise UsageError(f"{samples} samples of each model are none.", "Ask for one or more.")
     asked = parse_models(models)
+    if max_cost is not None:
+        require_prices(asked)
     meter = meter or Meter()
-    bounds = Bounds(max_calls, max_failures)
+    session = Session("generate", store, meter, concurrency, Bounds(max_calls, max_cost, max_failures), batch, wait)
     sampling = Sampling(temperature, max_tokens, seed)
     settings = {
         "models": [model.name for model in asked],
@@ -91,28 +102,32 @@ def generate(
         for model in asked
         for sample in range(samples)
     )
-    with (
-        TableWriter(output, RESPONSES.schema, made) as writer,
-        AnswerStore(store) as kept,
-        closing(ask(calls, store=kept, meter=meter, concurrency=concurrency, bounds=bounds)) as answers,
-    ):
+    if dry_run:
+        figures = session.forecast(calls)
+        return _summary("nothing: a dry run", counts, figures, forecast_warnings(figures))
+    with TableWriter(output, RESPONSES.schema, made) as writer, session.answers(calls) as answers:
         rows = (_row(*about, answer) for about, answer in answers)
         while chunk := list(islice(rows, BATCH_ROWS)):
             counts.update(row["status"] for row in chunk)
             writer.write_rows(chunk)
+    figures = {
+        "responses": writer.rows,
+        **{status.value: counts[status] for status in Status if counts[status]},
+        **meter.figures(),
+    }
+    return _summary(str(output), counts, figures, _warnings(counts, writer.rows))
+
+
+def _summary(output: str, counts: Counter[str], figures: Mapping[str, Figure], warnings: tuple[str, ...]) -> Summary:
     return Summary(
         "generate",
-        str(output),
+        output,
         "prompts",
         rows_in=counts["read"],
         rows_out=counts["read"] - counts["repeated"],
         dropped={"stood in the file before": counts["repeated"]},
-        figures={
-            "responses": writer.rows,
-            **{status.value: counts[status] for status in Status if counts[status]},
-            **meter.figures(),
-        },
-        warnings=_warnings(counts, writer.rows),
+        figures=figures,
+        warnings=warnings,
     )
 
 
@@ -156,6 +171,7 @@ def _row(prompt: Row, model: Model, sample: int, answer: Answer) -> Row:
         "finish_reason": answer.finish_reason,
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
+        "cost": answer.cost,
         "latency": answer.latency,
         "request_key": answer.key,
     }

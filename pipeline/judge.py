@@ -2,8 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,17 @@ from .judging import listwise, pairwise
 from .judging.material import Conversation
 from .judging.questions import Question
 from .llm.answers import Answer
-from .llm.ask import DEFAULT_CONCURRENCY, ask
+from .llm.ask import DEFAULT_CONCURRENCY
 from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
 from .llm.meter import Meter
 from .llm.models import Model, parse_models
+from .llm.prices import require_prices
 from .llm.requests import Request, Sampling, chat
-from .llm.store import DEFAULT_PATH, AnswerStore
+from .llm.session import Session, forecast_warnings
+from .llm.store import DEFAULT_PATH
 from .provenance import Provenance
 from .reading import BATCH_ROWS, fingerprint
-from .summary import Summary
+from .summary import Figure, Summary
 from .tables import VOTES, Status
 from .writing import TableWriter, spare_inputs
 
@@ -46,7 +47,11 @@ def judge(
     store: str | Path = DEFAULT_PATH,
     concurrency: int = DEFAULT_CONCURRENCY,
     max_calls: int | None = None,
+    max_cost: float | None = None,
     max_failures: float = DEFAULT_MAX_FAILURES,
+    batch: bool = False,
+    wait: bool = True,
+    dry_run: bool = False,
     meter: Meter | None = None,
 ) -> Summary:
     """Ask every judge which candidates are better, and write a votes table with one row a call.
@@ -67,7 +72,11 @@ def judge(
         store: The answer store.
         concurrency: The most calls in flight.
         max_calls: The most calls to send; a run that needs more stops there, with everything kept.
+        max_cost: The most US dollars to spend, likewise; the price of every model must be known.
         max_failures: The largest share of calls that may end without an answer before the run stops.
+        batch: Send requests through the servers' batch API: at half the price, within a day.
+        wait: Whether to wait for batches; if not, the same command collects them later.
+        dry_run: Say what would be asked and what it would cost; send and write nothing.
         meter: Counts progress for whoever watches.
 
     Raises:
@@ -81,8 +90,10 @@ def judge(
     if repeats < 1:
         raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
     asked = parse_models(judges)
+    if max_cost is not None:
+        require_prices(asked)
     meter = meter or Meter()
-    bounds = Bounds(max_calls, max_failures)
+    session = Session("judge", store, meter, concurrency, Bounds(max_calls, max_cost, max_failures), batch, wait)
     sampling = Sampling(temperature, max_tokens, seed)
     settings = {
         "judges": [model.name for model in asked],
@@ -105,18 +116,28 @@ def judge(
         for question in _questions(candidates, protocol, repeats, orders, seed or 0, counts)
         for model in asked
     )
-    with (
-        TableWriter(output, VOTES.schema, made) as writer,
-        AnswerStore(store) as kept,
-        closing(ask(calls, store=kept, meter=meter, concurrency=concurrency, bounds=bounds)) as answers,
-    ):
+    if dry_run:
+        figures = session.forecast(calls)
+        return _summary("nothing: a dry run", counts, figures, forecast_warnings(figures))
+    with TableWriter(output, VOTES.schema, made) as writer, session.answers(calls) as answers:
         rows = (_row(*about, protocol, answer) for about, answer in answers)
         while chunk := list(islice(rows, BATCH_ROWS)):
             counts.update(row["status"] for row in chunk)
             writer.write_rows(chunk)
+    figures = {
+        "votes": writer.rows,
+        **{status.value: counts[status] for status in Status if counts[status]},
+        "unusable_responses": counts["unusable"],
+        "identical_pairs_not_asked": counts["identical"],
+        **meter.figures(),
+    }
+    return _summary(str(output), counts, figures, _warnings(counts, writer.rows))
+
+
+def _summary(output: str, counts: Counter[str], figures: Mapping[str, Figure], warnings: tuple[str, ...]) -> Summary:
     return Summary(
         "judge",
-        str(output),
+        output,
         "prompts",
         rows_in=counts["prompts"],
         rows_out=counts["prompts"] - counts["lonely"] - counts["alike"],
@@ -124,14 +145,8 @@ def judge(
             "with fewer than two usable candidates": counts["lonely"],
             "whose candidates all have the same text": counts["alike"],
         },
-        figures={
-            "votes": writer.rows,
-            **{status.value: counts[status] for status in Status if counts[status]},
-            "unusable_responses": counts["unusable"],
-            "identical_pairs_not_asked": counts["identical"],
-            **meter.figures(),
-        },
-        warnings=_warnings(counts, writer.rows),
+        figures=figures,
+        warnings=warnings,
     )
 
 
@@ -198,6 +213,7 @@ def _row(candidates: list[Row], question: Question, model: Model, protocol: str,
         "model_snapshot": answer.snapshot,
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
+        "cost": answer.cost,
         "latency": answer.latency,
         "request_key": answer.key,
     }

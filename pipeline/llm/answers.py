@@ -6,6 +6,7 @@ import msgspec
 
 from ..tables import Status
 from .failures import PermanentError, TransientError
+from .prices import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,11 @@ class Answer:
         error: Why the status is not ok.
         finish_reason: As the server gave it.
         prompt_tokens: As the server counted them.
-        completion_tokens: As the server counted them.
+        completion_tokens: As the server charges them, hidden reasoning included.
         snapshot: The exact model that the server says has answered.
         latency: Seconds from sending to the whole answer, of the attempt that succeeded.
+        usage: All that the server counted, for the answer's cost.
+        cost: US dollars that the answer cost, whenever it was paid; None where that is not known.
     """
 
     key: str
@@ -33,6 +36,8 @@ class Answer:
     completion_tokens: int | None = None
     snapshot: str | None = None
     latency: float | None = None
+    usage: Usage | None = None
+    cost: float | None = None
 
 
 class _Message(msgspec.Struct):
@@ -45,15 +50,10 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
 class _Completion(msgspec.Struct):
     choices: list[_Choice] = []
     model: str | None = None
-    usage: _Usage | None = None
+    usage: Usage | None = None
     error: msgspec.Raw = msgspec.Raw()
 
 
@@ -75,7 +75,7 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
         if reported := bytes(completion.error):
             raise PermanentError(f"the server answered with an error: {reported.decode()[:200]}")
         raise TransientError("the server's answer holds no choice")
-    choice, usage = completion.choices[0], completion.usage or _Usage()
+    choice, usage = completion.choices[0], completion.usage or Usage()
     status, reason = _status(choice)
     return Answer(
         key,
@@ -84,9 +84,10 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
         reason,
         choice.finish_reason,
         usage.prompt_tokens,
-        usage.completion_tokens,
+        usage.answer_tokens,
         completion.model,
         latency,
+        usage,
     )
 
 

@@ -9,6 +9,7 @@ order wait in memory for their turn. Whatever arrives is committed to the store 
 import asyncio
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from ..errors import RunError, UsageError
 from ..tables import Status
 from .answers import Answer, read_answer
 from .bounds import Bounds
+from .budget import expected_cost
 from .failures import CallError, StopError, UnreachableError
 from .interrupts import first_interrupt
 from .meter import Meter
@@ -108,6 +110,7 @@ class _Window(Generic[About]):
         self._bounds = bounds
         self._launched = 0
         self._failed = 0
+        self._reserved: dict[str, float] = {}
         self._ending: BaseException | None = None
         self._sender = sender
         self._exhausted = False
@@ -157,6 +160,11 @@ class _Window(Generic[About]):
                 if why := self._bounds.why_stop(self._launched, self._launched - len(self._tasks), self._failed):
                     self.end(RunError(f"The run stopped: {why}.", GO_ON))
                     return
+                if why := self._why_spend_no_more(self._missing[0]):
+                    # What the calls in flight really cost may leave room for this one.
+                    if not self._tasks:
+                        self.end(RunError(f"The run stopped: {why}.", GO_ON))
+                    return
                 self._launch(self._missing.popleft())
             elif self._batch_is_ready() or self._planned - self._emitted >= _LOOKAHEAD or not self._look_up():
                 return
@@ -170,8 +178,9 @@ class _Window(Generic[About]):
             self._planned += 1
             self._about[place] = about
             if stored := held.get(request.key):
-                self._meter.stored += 1
-                self._finish(place, read_answer(request.key, stored.raw, stored.latency))
+                answer = read_answer(request.key, stored.raw, stored.latency)
+                cost = self._meter.count_from_store(request.model, answer.usage)
+                self._finish(place, replace(answer, cost=cost))
             elif request.key in self._places:
                 self._places[request.key].append(place)
             else:
@@ -179,6 +188,13 @@ class _Window(Generic[About]):
                 self._missing.append(request)
         self._exhausted = not chunk
         return bool(chunk)
+
+    def _why_spend_no_more(self, request: Request) -> str | None:
+        """Return why the next request may not be paid, or nothing."""
+        if self._bounds.max_cost is None:
+            return None
+        self._reserved[request.key] = expected_cost(request, self._meter)
+        return self._bounds.why_spend_no_more(self._meter.spent, sum(self._reserved.values()))
 
     def end(self, reason: BaseException) -> None:
         """Send nothing more; raise the reason when the calls in flight have ended."""
@@ -219,6 +235,7 @@ class _Window(Generic[About]):
         except CallError as error:
             answer = Answer(request.key, Status.ERROR, error=error.reason)
         self._failed += answer.status is Status.ERROR
+        self._reserved.pop(request.key, None)
         for place in self._places.pop(request.key):
             self._finish(place, answer)
 
@@ -236,13 +253,13 @@ class _Window(Generic[About]):
             raise
         self._reached.add(request.model.base_url)
         answer = read_answer(request.key, raw, latency)
-        self._store.put(request.key, request.model.name, request.model.base_url, raw, latency)
-        self._meter.count_tokens(answer.prompt_tokens, answer.completion_tokens)
+        self._store.put(request.key, request.model.name, request.model.address, raw, latency)
+        cost = self._meter.count_sent(request.model, answer.usage)
         if not self._flush_is_due:
             # All answers that arrive within one turn of the loop share a commit.
             self._flush_is_due = True
             asyncio.get_running_loop().call_soon(self._flush)
-        return answer
+        return replace(answer, cost=cost)
 
     def _flush(self) -> None:
         self._flush_is_due = False

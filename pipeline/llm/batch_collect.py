@@ -10,14 +10,13 @@ from .batch_journal import Journal
 from .batch_records import Batch, OddLines
 from .batch_server import BatchServer, Remote
 from .failures import CallError
-from .meter import Meter
 from .store import AnswerStore
 
 _COMMIT = 512
 
 
 async def collect(
-    batch: Batch, remote: Remote, caller: Caller, *, store: AnswerStore, journal: Journal, meter: Meter
+    batch: Batch, remote: Remote, caller: Caller, *, store: AnswerStore, journal: Journal
 ) -> dict[str, CallError]:
     """Put every answer into the store, mark the batch as collected, and return why the other requests have none.
 
@@ -29,16 +28,15 @@ async def collect(
         caller: What fetches its files.
         store: Where the answers go.
         journal: Where the batch is marked.
-        meter: Counts tokens.
 
     Raises:
         CallError: A file cannot be had.
     """
     keys = journal.keys(batch.number)
 
-    async def read(server: BatchServer) -> tuple[Reading, int, int]:
+    async def read(server: BatchServer) -> Reading:
         reading = Reading(keys)
-        prompt = completion = waiting = 0
+        waiting = 0
         for file in remote.files:
             async for lines in server.lines(file):
                 for line in lines:
@@ -46,18 +44,15 @@ async def collect(
                         # A batch tells nothing of single calls: all took as long as it did.
                         latency = remote.seconds or 0.0
                         store.put(found.answer.key, batch.model, batch.kept_at, found.raw, latency)
-                        prompt += found.answer.prompt_tokens or 0
-                        completion += found.answer.completion_tokens or 0
                         waiting += 1
                 if waiting >= _COMMIT:
                     store.flush()
                     waiting = 0
-        return reading, prompt, completion
+        return reading
 
-    reading, prompt, completion = await caller.call(batch.address, read)
+    reading = await caller.call(batch.address, read)
     store.flush()
     _make_durable(store.path)
-    meter.count_tokens(prompt, completion)
     failures = reading.failures()
     odd = OddLines(reading.garbled, reading.foreign, reading.repeated)
     journal.collected(batch.number, remote.state, {key: failure.reason for key, failure in failures.items()}, odd)

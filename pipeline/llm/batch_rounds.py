@@ -137,9 +137,7 @@ class Rounds:
         if remote.state == "failed":
             self._refuse(batch, remote, current)
             return
-        failures = await collect(
-            batch, remote, self._caller, store=self._store, journal=self._journal, meter=self._meter
-        )
+        failures = await collect(batch, remote, self._caller, store=self._store, journal=self._journal)
         current.taken[batch.lane] += 1
         self._progress.answered += batch.requests - len(failures)
         for key, failure in failures.items():

@@ -1,6 +1,5 @@
 """Requests set aside on disk until the batches that carry them have come back, which takes hours."""
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,16 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+import msgspec
+
+from .models import Model
 from .requests import Request
 
 About = TypeVar("About")
+
+_LENGTH = 8
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[int, bytes, str, bool]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +29,17 @@ class Entry(Generic[About]):
 
 
 class Spool(Generic[About]):
-    """Entries in order, in chunks, read as often as wanted. What they are about must be picklable.
+    """Entries in order, in chunks, read as often as wanted.
 
-    What the entries of a chunk have in common, such as a prompt that many questions share, is written once.
+    The requests, which are long, stand on disk. What they are about stays in memory, as the caller's own objects: what
+    many requests have in common, such as their prompt, is there but once.
     """
 
     def __init__(self, folder: Path) -> None:
         """Take the folder to write to: it must have room for all requests, which a folder in memory may not."""
         self._folder = folder
+        self._abouts: list[list[About]] = []
+        self._models: dict[Model, int] = {}
 
     def __enter__(self) -> Self:
         self._file = TemporaryFile(dir=self._folder)
@@ -38,13 +47,25 @@ class Spool(Generic[About]):
 
     def add(self, chunk: list[Entry[About]]) -> None:
         """Append entries."""
-        pickle.dump(chunk, self._file, pickle.HIGHEST_PROTOCOL)
+        rows = [
+            (self._models.setdefault(request.model, len(self._models)), request.body, request.key, entry.stored)
+            for entry in chunk
+            for request in [entry.request]
+        ]
+        encoded = _encode(rows)
+        self._abouts.append([entry.about for entry in chunk])
+        self._file.write(len(encoded).to_bytes(_LENGTH) + encoded)
 
     def chunks(self) -> Iterator[list[Entry[About]]]:
         """Yield all entries from the start."""
+        models = list(self._models)
         self._file.seek(0)
-        while self._file.peek(1):
-            yield pickle.load(self._file)  # noqa: S301 - a file without a name, which only this process can have written
+        for abouts in self._abouts:
+            rows = _decode(self._file.read(int.from_bytes(self._file.read(_LENGTH))))
+            yield [
+                Entry(about, Request(models[model], body, key), stored)
+                for about, (model, body, key, stored) in zip(abouts, rows, strict=True)
+            ]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -36,6 +36,8 @@ About = TypeVar("About")
 
 ATTEMPTS = 3
 POLL_SECONDS = 60.0
+PRICE = 0.5
+"""What an answer through a batch costs, as a share of what a call does."""
 
 _CHUNK = 256
 UNBOUNDED = Bounds()
@@ -61,7 +63,7 @@ def ask_in_batches(
     waited for. A request that fails for good gives an answer of status "error".
 
     Args:
-        requests: What each is about, which must be picklable, and what to send. All are drawn before any is sent.
+        requests: What each is about, which stays in memory, and what to send. All are drawn before any is sent.
         store: Where answers are looked up and kept.
         journal: Where batches are written down.
         meter: Counts what happens; `in_flight` are the requests in batches under way.
@@ -132,9 +134,11 @@ def _answers(
             key = entry.request.key
             if found := held.get(key):
                 answer = read_answer(key, found.raw, found.latency)
+                model, usage = entry.request.model, answer.usage
+                cost = meter.count_from_store(model, usage) if entry.stored else meter.count_sent(model, usage, PRICE)
+                answer = replace(answer, cost=cost)
             else:
                 answer = Answer(key, Status.ERROR, error=given_up[key])
-            meter.stored += entry.stored
             meter.done += 1
             meter.failed += answer.status is not Status.OK
             yield entry.about, answer

@@ -16,15 +16,19 @@ class Bounds:
 
     Attributes:
         max_calls: The most calls to send in this run; None for as many as are needed.
+        max_cost: The most US dollars to spend in this run, likewise.
         max_failures: The largest share of calls, between 0 and 1, that may end without an answer.
     """
 
     max_calls: int | None = None
+    max_cost: float | None = None
     max_failures: float = DEFAULT_MAX_FAILURES
 
     def __post_init__(self) -> None:
         if self.max_calls is not None and self.max_calls < 0:
             raise UsageError(f"--max-calls {self.max_calls} is less than none.", "Give a whole number from 0.")
+        if self.max_cost is not None and not self.max_cost >= 0:
+            raise UsageError(f"--max-cost {self.max_cost:g} is less than nothing.", "Give US dollars, from 0.")
         if not 0 <= self.max_failures <= 1:
             raise UsageError(f"--max-failures {self.max_failures:g} is no share.", "Give a number from 0 to 1.")
 
@@ -40,4 +44,15 @@ class Bounds:
             return f"--max-calls {self.max_calls:,} is reached"
         if finished >= FEWEST_CALLS_TO_JUDGE_BY and failed > self.max_failures * finished:
             return f"{failed:,} of {finished:,} calls failed, which is more than --max-failures {self.max_failures:g}"
+        return None
+
+    def why_spend_no_more(self, spent: float, reserved: float) -> str | None:
+        """Return why no further call may be paid, or nothing.
+
+        Args:
+            spent: US dollars for the calls of this run that were answered.
+            reserved: What the calls in flight and the next one will cost, about.
+        """
+        if self.max_cost is not None and spent + reserved > self.max_cost:
+            return f"--max-cost {self.max_cost:g} is reached; {spent:.4f} US dollars were spent"
         return None

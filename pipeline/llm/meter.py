@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from time import monotonic
 
+from .models import Model
+from .prices import Usage, Use, charged
+
 
 @dataclass
 class Meter:
@@ -16,8 +19,7 @@ class Meter:
         retries: Attempts beyond the first.
         in_flight: Calls that wait for their server now.
         stopping: Whether nothing more is sent, and only calls in flight are waited for.
-        prompt_tokens: Sent in this run; what the store answered is not counted.
-        completion_tokens: Received in this run.
+        uses: What was asked of each model, what it cost, and what the store saved.
         started: When the run started, on the monotonic clock.
     """
 
@@ -28,8 +30,7 @@ class Meter:
     retries: int = 0
     in_flight: int = 0
     stopping: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    uses: dict[Model, Use] = field(default_factory=dict)
     started: float = field(default_factory=monotonic)
 
     @property
@@ -41,12 +42,43 @@ class Meter:
         """Count an attempt beyond a call's first."""
         self.retries += 1
 
-    def count_tokens(self, prompt: int | None, completion: int | None) -> None:
-        """Count an answer's tokens, where its server gave them."""
-        self.prompt_tokens += prompt or 0
-        self.completion_tokens += completion or 0
+    def count_sent(self, model: Model, usage: Usage | None, price_share: float = 1.0) -> float | None:
+        """Count an answer that a server gave; return what it cost in US dollars, where that is known."""
+        usage = usage or Usage()
+        price = charged(model, usage)
+        cost = None if price is None else price * price_share
+        self.use_of(model).count_sent(usage.prompt_tokens, usage.answer_tokens, cost)
+        return cost
 
-    def figures(self) -> dict[str, int]:
+    def count_from_store(self, model: Model, usage: Usage | None) -> float | None:
+        """Count an answer that the store gave; return what it would have cost, where that is known."""
+        cost = charged(model, usage or Usage())
+        self.stored += 1
+        self.use_of(model).count_from_store(cost)
+        return cost
+
+    def use_of(self, model: Model) -> Use:
+        """Return what was asked of a model so far."""
+        if model not in self.uses:
+            self.uses[model] = Use(model.name, model.address)
+        return self.uses[model]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens sent in this run; what the store answered is not counted."""
+        return sum(use.prompt_tokens for use in self.uses.values())
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens received in this run."""
+        return sum(use.completion_tokens for use in self.uses.values())
+
+    @property
+    def spent(self) -> float:
+        """US dollars for the calls of this run, as far as their prices are known."""
+        return sum(use.spent for use in self.uses.values())
+
+    def figures(self) -> dict[str, int | float]:
         """Return the counts for a closing summary."""
         return {
             "calls": self.done,
@@ -56,4 +88,7 @@ class Meter:
             "retries": self.retries,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "spent_usd": self.spent,
+            "saved_usd": sum(use.saved for use in self.uses.values()),
+            "of_unknown_price": sum(use.unpriced_sent for use in self.uses.values()),
         }

@@ -53,16 +53,22 @@ def chat(model: Model, messages: Sequence[dict[str, Any]], sampling: Sampling, r
         repeat: Which time the same thing is asked; each has an answer of its own.
     """
     body: dict[str, Any] = {"model": model.sent_name, "messages": messages}
-    if sampling.temperature is not None:
+    if sampling.temperature is not None and model.takes_temperature:
         body["temperature"] = sampling.temperature
     if sampling.max_tokens is not None:
-        # OpenAI's newer models refuse the old name; most other servers know only the old one.
-        body["max_completion_tokens" if model.base_url == OPENAI_URL else "max_tokens"] = sampling.max_tokens
-    if sampling.seed is not None or model.simulated:
+        body[_max_tokens_name(model)] = sampling.max_tokens
+    if (sampling.seed is not None or model.simulated) and model.takes_seed:
         body["seed"] = seed_of(sampling.seed or 0, repeat) % 2**31
-    encoded = _encode(body)
-    return Request(model, encoded, _key(model.base_url, encoded, repeat))
+    if model.reasoning_effort is not None:
+        body["reasoning_effort"] = model.reasoning_effort
+    encoded = _encode(body | dict(model.extra_body))
+    return Request(model, encoded, _key(model.address, encoded, repeat))
 
 
-def _key(base_url: str, body: bytes, repeat: int) -> str:
-    return sha256(b"%b\n%d\n%b" % (base_url.encode(), repeat, body)).hexdigest()[:32]
+def _max_tokens_name(model: Model) -> str:
+    """Return the name of the limit: OpenAI's newer models refuse the old one, most other servers know only that."""
+    return model.max_tokens_name or ("max_completion_tokens" if model.base_url == OPENAI_URL else "max_tokens")
+
+
+def _key(address: str, body: bytes, repeat: int) -> str:
+    return sha256(b"%b\n%d\n%b" % (address.encode(), repeat, body)).hexdigest()[:32]
