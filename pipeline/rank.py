@@ -3,8 +3,9 @@
 import math
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,13 +21,16 @@ from .provenance import Provenance
 from .ranking.batch import FLAGS, measure
 from .ranking.codes import Codes, dense
 from .ranking.comparisons import Ballots, pairs_of, tally
-from .ranking.methods import METHODS, POSITION_BLIND, scorer_of
+from .ranking.conflicts import CONFLICTS, resolved
+from .ranking.judge_variance import judge_variance
+from .ranking.methods import METHODS, Method, scorer_of
 from .ranking.plan import Portion, portions
 from .ranking.pooled import Shared, estimate_shared
 from .ranking.ratings import ballots_of_ratings
 from .ranking.results import Results
+from .ranking.shared_ties import estimate_ties
 from .ranking.special import fair_coin_p, wilson_interval
-from .ranking.tally import Tally
+from .ranking.tally import Floats, Tally
 from .reading import fingerprint
 from .summary import Figure, Summary
 from .tables import RANKINGS
@@ -55,6 +59,9 @@ def rank(
     responses: str | Path | None = None,
     position_effect: float | Literal["estimate"] | None = "estimate",
     prior_sd: float | None = None,
+    conflicts: str = "both",
+    weights: Mapping[str, float] | None = None,
+    criterion: str | None = None,
 ) -> Summary:
     """Rank each prompt's candidates, with standard errors and consistency measures, and write a rankings table.
 
@@ -64,43 +71,61 @@ def rank(
     Args:
         votes: A votes table, or a file with `prompt_id`, `judge`, `shown` and `ranks`, or `-`.
         output: Where the rankings go: .parquet, .jsonl, or `-`.
-        method: "bradley-terry" gives scores in logits, "borda" the mean number of candidates beaten.
+        method: One of `METHODS`: "bradley-terry" gives scores in logits, "borda" the mean number of candidates beaten;
+            docs/methods.md compares them all.
         responses: The responses, to name the candidates' models.
         position_effect: How much the earlier slot is favoured, in logits; "estimate" finds it from all prompts
-            together, None takes it as 0. Only "bradley-terry" heeds it.
+            together, None takes it as 0. Only "bradley-terry", "davidson" and "rao-kupper" heed it.
         prior_sd: The standard deviation of scores that is expected beforehand; None finds it from all prompts
-            together. Only "bradley-terry" heeds it.
+            together. Only those three and "plackett-luce" heed it.
+        conflicts: How a pair counts whose two orders, by one judge at one repeat, name different winners: as two
+            opposite wins ("both"), as two ties ("tie"), or not at all ("drop").
+        weights: What a judge's votes count in scores, by the judge's name; 1 for those that are not named. Standard
+            errors take a weight as a number of votes.
+        criterion: Which votes to rank by, where they are by several criteria.
 
     Raises:
         UsageError: The votes, the responses, or an option cannot be used.
     """
     if method not in METHODS:
         raise UsageError(f"There is no ranking method '{method}'.", did_you_mean(method, list(METHODS)))
+    if conflicts not in CONFLICTS:
+        raise UsageError(f"Conflicts cannot count as '{conflicts}'.", did_you_mean(conflicts, list(CONFLICTS)))
+    if weights and not METHODS[method].takes_weights:
+        raise UsageError(
+            f"{method} takes every vote for as much as any other, so judges cannot have weights.",
+            "Leave the weights out, or rank with bradley-terry.",
+        )
     if prior_sd is not None and not 0 < prior_sd < math.inf:
         raise UsageError(f"Scores cannot have a standard deviation of {prior_sd:g}.", "Give a positive number.")
     known = None if position_effect == "estimate" else position_effect or 0.0
     if known is not None and not (isinstance(known, float | int) and math.isfinite(known)):
         raise UsageError(f"A position effect cannot be {position_effect}.", "Give a number of logits, or 'estimate'.")
-    settings = {"method": method, "position_effect": position_effect, "prior_sd": prior_sd}
+    settings = {
+        "method": method,
+        "position_effect": position_effect,
+        "prior_sd": prior_sd,
+        "conflicts": conflicts,
+        "weights": dict(weights or {}),
+        "criterion": criterion,
+    }
     made = Provenance("rank", settings, [fingerprint(path) for path in (votes, responses) if path is not None])
     with TableWriter(output, RANKINGS.schema, made) as writer:
-        read = read_votes(votes)
+        read = read_votes(votes, criterion)
         models = models_of(responses, read) if responses is not None else None
-        source = _sources(read)
-        shared = Shared(0.0, 0.0, 1.0)
-        if method not in POSITION_BLIND:
-            shared = estimate_shared(_sample(read, source), position_effect=known, prior_sd=prior_sd)
+        source = _sources(read, weights)
+        shared = _shared(read, source, METHODS[method], known, prior_sd, conflicts)
         scorer, results = scorer_of(method, shared), Results(read.candidates)
 
         def work(portion: Portion) -> None:
             ballots = _ballots(read, source, portion)
-            results.add(portion, measure(ballots, len(portion.prompts), portion.items, scorer))
+            results.add(portion, measure(ballots, len(portion.prompts), portion.items, scorer, conflicts))
 
         with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
             deque(pool.map(work, _portions(read)), maxlen=0)
         for table in _rankings(read, results, method, models).tables(ROW_GROUP_ROWS):
             writer.write(table)
-    figures = _figures(read, results) | ({} if method in POSITION_BLIND else _of_shared(shared))
+    figures = _figures(read, results) | _of_shared(shared, METHODS[method])
     return Summary(
         "rank",
         str(output),
@@ -112,10 +137,43 @@ def rank(
     )
 
 
-def _sources(votes: Votes) -> Codes:
-    """Return one code for each judge and repeat: what gives one ranking of a prompt."""
+@dataclass(frozen=True)
+class _Sources:
+    """One code for each judge and repeat, which give one ranking of a prompt: (V,), and what each code weighs."""
+
+    of_vote: Codes
+    weight: Floats | None
+
+
+def _sources(votes: Votes, weights: Mapping[str, float] | None) -> _Sources:
     repeats = int(votes.repeat.max(initial=0)) + 1
-    return dense(votes.judge * np.int64(repeats) + votes.repeat, len(votes.judges) * repeats)[0]
+    of_vote, keys = dense(votes.judge * np.int64(repeats) + votes.repeat, len(votes.judges) * repeats)
+    if not weights:
+        return _Sources(of_vote, None)
+    for name, weight in weights.items():
+        if name not in votes.judges:
+            raise UsageError(f"No vote is by a judge named '{name}'.", did_you_mean(name, votes.judges))
+        if not 0 < weight < math.inf:
+            raise UsageError(f"The judge '{name}' cannot weigh {weight:g}.", "Give a positive number.")
+    by_judge = np.array([float(weights.get(name, 1)) for name in votes.judges])
+    return _Sources(of_vote, by_judge[keys // repeats])
+
+
+def _shared(
+    votes: Votes, source: _Sources, method: Method, known: float | None, prior_sd: float | None, conflicts: str
+) -> Shared:
+    """Estimate what all prompts share, as far as the method needs it."""
+    if not method.has_prior:
+        return Shared(0.0, 0.0, 1.0)
+    sample = list(_sample(votes, source))
+    if not method.corrects_position:
+        known = 0.0
+    if method.ties is None:
+        return estimate_shared(sample, position_effect=known, prior_sd=prior_sd)
+    spread = estimate_shared(sample, position_effect=known, prior_sd=prior_sd).prior_sd
+    scored = None if conflicts == "both" else _sample(votes, source, conflicts)
+    found = estimate_ties(method.ties, sample, scored, prior_sd=spread, position_effect=known)
+    return Shared(found.position_effect, found.position_error, spread, found.tie)
 
 
 def _portions(votes: Votes, every: int = 1) -> Iterator[Portion]:
@@ -123,14 +181,22 @@ def _portions(votes: Votes, every: int = 1) -> Iterator[Portion]:
     return portions(items, votes.prompt, np.diff(votes.offsets), np.arange(len(items)) % every == 0)
 
 
-def _sample(votes: Votes, source: Codes) -> Iterator[Tally]:
+def _sample(votes: Votes, source: _Sources, conflicts: str = "both") -> Iterator[Tally]:
     """Yield the comparisons of so many prompts as the shared parameters need."""
     cells = float((np.diff(votes.candidates).astype(np.float64) ** 2).sum())
     for portion in _portions(votes, every=math.ceil(cells / ESTIMATION_CELLS)):
-        yield tally(pairs_of(_ballots(votes, source, portion)), len(portion.prompts), portion.items)
+        prompts, items = len(portion.prompts), portion.items
+        ballots = resolved(_ballots(votes, source, portion), prompts, items, conflicts)
+        yield tally(pairs_of(ballots), prompts, items)
 
 
-def _ballots(votes: Votes, source: Codes, portion: Portion) -> Ballots:
+def _ballots(votes: Votes, source: _Sources, portion: Portion) -> Ballots:
+    """Return the valid votes of a portion, weighted."""
+    ballots = _unweighted(votes, source.of_vote, portion)
+    return ballots if source.weight is None else replace(ballots, weight=source.weight[ballots.source])
+
+
+def _unweighted(votes: Votes, source: Codes, portion: Portion) -> Ballots:
     """Return the valid votes of a portion; candidates that were rated one at a time are ranked by their ratings."""
     valid = votes.valid[portion.votes]
     rows, local = (portion.votes, portion.local) if valid.all() else (portion.votes[valid], portion.local[valid])
@@ -155,6 +221,7 @@ def _rankings(votes: Votes, results: Results, method: str, models: pa.Array | No
         "conflicts": results.counts["conflicts"],
         "repeats": results.counts["repeats"],
         "cyclic_triads": np.where(results.voted, results.counts["cyclic_triads"], np.nan),
+        "score_variance": _score_variance(votes),
     }
     return Rankings(
         votes.prompt_ids,
@@ -170,6 +237,12 @@ def _rankings(votes: Votes, results: Results, method: str, models: pa.Array | No
         results.flags,
         counts | results.measures,
     )
+
+
+def _score_variance(votes: Votes) -> Floats:
+    rated = np.flatnonzero(~np.isnan(votes.ratings))
+    items = votes.items[votes.offsets[rated]]
+    return judge_variance(votes.prompt[rated], items, votes.judge[rated], votes.ratings[rated], len(votes.prompt_ids))
 
 
 def _figures(votes: Votes, results: Results) -> dict[str, Figure]:
@@ -219,12 +292,15 @@ def _of_judges(votes: Votes) -> dict[str, Figure]:
     }
 
 
-def _of_shared(shared: Shared) -> dict[str, Figure]:
-    return {
-        "position_effect": shared.position_effect,
-        "position_effect_error": shared.position_error,
-        "prior_sd": shared.prior_sd,
-    }
+def _of_shared(shared: Shared, method: Method) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    if method.corrects_position:
+        figures |= {"position_effect": shared.position_effect, "position_effect_error": shared.position_error}
+    if method.has_prior:
+        figures["prior_sd"] = shared.prior_sd
+    if method.ties is not None:
+        figures["tie_parameter"] = shared.tie if math.isfinite(shared.tie) else None
+    return figures
 
 
 def _warnings(votes: Votes, results: Results, method: str) -> Iterator[str]:
@@ -233,11 +309,14 @@ def _warnings(votes: Votes, results: Results, method: str) -> Iterator[str]:
         yield f"{silent:,} of {len(results.voted):,} prompts have no valid vote: their ranks and scores are null."
     first_won, decisive = (int(results.counts[name].sum()) for name in ("first_won", "decisive"))
     low, high = wilson_interval(first_won, decisive) if decisive else (0.5, 0.5)
-    if method in POSITION_BLIND and max(low - 0.5, 0.5 - high) > MARKED_BIAS:
+    if not METHODS[method].corrects_position and max(low - 0.5, 0.5 - high) > MARKED_BIAS:
         yield (
             f"The first slot won {first_won / decisive:.0%} of the decisive votes, and {method} does not correct "
             "for that. Judge in both orders, or rank with bradley-terry."
         )
+    unscored = int((results.voted & ~results.scored).sum())
+    if unscored:
+        yield f"{unscored:,} prompts have votes, but none that {method} can score: their scores are null."
     sizes = np.diff(votes.offsets)
     unrated = int((votes.valid & (sizes == 1) & np.isnan(votes.ratings)).sum())
     if unrated:

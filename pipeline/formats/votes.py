@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..reading import display, read
 from ..tables import VOTES, Status
 from .codes import Codes, by_size, local_codes, occurrences, unified
@@ -74,7 +74,7 @@ class _Batch:
     ratings: NDArray[np.float64]
 
 
-def read_votes(path: str | Path) -> Votes:
+def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
     """Read votes, deriving what a file made elsewhere leaves out.
 
     `prompt_id`, `judge`, `shown` and `ranks` are needed. A vote without status is "ok" if it has ranks
@@ -82,10 +82,17 @@ def read_votes(path: str | Path) -> Votes:
     A vote without repeat takes the number of earlier votes by the same judge on the same question: the same two
     candidates in the same order, or the same set of candidates where one or more than two are shown.
 
+    Args:
+        path: The file.
+        criterion: Which votes to keep, where they are by several criteria; prompts without any such vote stay.
+
     Raises:
-        UsageError: The file is no table of votes, or a row contradicts itself.
+        UsageError: The file is no table of votes, a row contradicts itself, votes are by several criteria and none is
+            named, or there is no vote by the one that is.
     """
     batches = list(_batches(path))
+    by_criterion, criteria = unified([batch.criterion for batch in batches])
+    _check_criterion(display(path), criteria.to_pylist(), criterion)
     prompt, prompt_ids = unified([batch.prompt for batch in batches])
     judge, judges = unified([batch.judge for batch in batches])
     response, responses = unified([batch.response for batch in batches])
@@ -95,11 +102,10 @@ def read_votes(path: str | Path) -> Votes:
     _check_distinct(items, sizes, offsets, response, responses, _Rows(display(path), 1))
     repeat = np.concatenate([batch.repeat for batch in batches])
     if (missing := repeat < 0).any():
-        criterion, _ = unified([batch.criterion for batch in batches])
         repeat[missing] = occurrences(
-            [prompt[missing], judge[missing], criterion[missing]], np.flatnonzero(missing), sizes, offsets, items
+            [prompt[missing], judge[missing], by_criterion[missing]], np.flatnonzero(missing), sizes, offsets, items
         )
-    return Votes(
+    votes = Votes(
         prompt_ids,
         judges.to_pylist(),
         response_ids,
@@ -112,6 +118,37 @@ def read_votes(path: str | Path) -> Votes:
         items,
         np.concatenate([batch.ranks for batch in batches]),
         np.concatenate([batch.ratings for batch in batches]),
+    )
+    return votes if len(criteria) < 2 else _some(votes, by_criterion == criteria.index(criterion or "").as_py())
+
+
+def _check_criterion(file: str, found: list[str], wanted: str | None) -> None:
+    named = sorted(name for name in found if name)
+    if wanted is None and len(found) > 1:
+        without = ", and some by none" if "" in found else ""
+        raise UsageError(
+            f"{file} has votes by several criteria ({', '.join(named)}{without}), which are not one ranking.",
+            f"Keep one of them: --criterion {named[0]}.",
+        )
+    if wanted is not None and wanted not in named:
+        hint = did_you_mean(wanted, named) or "Its votes name no criterion: leave the option out."
+        raise UsageError(f"{file} has no vote by the criterion '{wanted}'.", hint)
+
+
+def _some(votes: Votes, kept: Flags) -> Votes:
+    """Return some of the votes, on the same prompts and candidates."""
+    sizes = np.diff(votes.offsets)
+    slots = np.repeat(kept, sizes)
+    return replace(
+        votes,
+        prompt=votes.prompt[kept],
+        judge=votes.judge[kept],
+        repeat=votes.repeat[kept],
+        valid=votes.valid[kept],
+        offsets=np.concatenate([[0], np.cumsum(sizes[kept])]),
+        items=votes.items[slots],
+        ranks=votes.ranks[slots],
+        ratings=votes.ratings[kept],
     )
 
 

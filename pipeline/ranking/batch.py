@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .comparisons import Ballots, pairs_of, tally
+from .conflicts import resolved
 from .connectivity import shortcomings
 from .kendall_w import Concordance, kendall_w
-from .pairwise_consistency import PositionCounts, cyclic_triads, position_counts
+from .pairwise_consistency import PositionCounts, position_counts
 from .places import places
+from .ranking_agreement import RankingAgreement, ranking_agreement
 from .repeats import Repeats, rankings_of_repeats
 from .tally import Floats, Tally
+from .transitivity import Transitivity, transitivity
 
 DIGITS = 9
 """Decimals of scores and their errors; the next ones depend on the order in which votes were added up."""
@@ -37,8 +40,9 @@ class Measured:
         flags: (P, len(FLAGS)).
         repeats: The complete rankings behind the concordance.
         concordance: How far they agree.
+        agreement: The same, two by two.
         positions: What pairs judged in both orders say.
-        cyclic_triads: (P,).
+        transitivity: Whether the majorities form an order.
     """
 
     order: NDArray[np.signedinteger]
@@ -49,8 +53,9 @@ class Measured:
     flags: NDArray[np.bool_]
     repeats: Repeats
     concordance: Concordance
+    agreement: RankingAgreement
     positions: PositionCounts
-    cyclic_triads: NDArray[np.signedinteger]
+    transitivity: Transitivity
 
     @property
     def margin(self) -> Floats:
@@ -59,18 +64,23 @@ class Measured:
         return lead
 
 
-def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer) -> Measured:
+def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, conflicts: str = "both") -> Measured:
     """Rank each prompt's candidates and say how far the votes agree.
+
+    What becomes of conflicts, and what votes weigh, changes the scores and what follows from majorities; positions and
+    the rankings of repeats are those of the votes as they are.
 
     Args:
         ballots: The valid votes.
         prompts: P.
         items: n.
         scorer: How comparisons become scores.
+        conflicts: How pairs count whose two orders name different winners.
     """
     pairs = pairs_of(ballots)
-    counted = tally(pairs, prompts, items)
-    scores, errors = scorer(ballots, counted)
+    scored = resolved(ballots, prompts, items, conflicts)
+    counted = tally(pairs if scored is ballots else pairs_of(scored), prompts, items)
+    scores, errors = scorer(scored, counted)
     order, ranks = places(scores)
     repeats = rankings_of_repeats(ballots, pairs, prompts, items)
     voted = np.bincount(ballots.prompt, minlength=prompts) > 0
@@ -85,8 +95,9 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer) -> Measu
         flags=np.stack([flags[name] for name in FLAGS], axis=1),
         repeats=repeats,
         concordance=kendall_w(repeats.rankings, repeats.present),
+        agreement=ranking_agreement(repeats.rankings, repeats.present),
         positions=position_counts(ballots, prompts, items),
-        cyclic_triads=cyclic_triads(counted),
+        transitivity=transitivity(counted),
     )
 
 

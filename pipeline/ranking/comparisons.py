@@ -29,6 +29,7 @@ class Ballots:
         offsets: (V+1,) where the slots of each vote begin.
         items: (S,) the candidate in each slot, as its code within its tournament.
         ranks: (S,) 1 is best, equal ranks are a tie, 0 was not ranked.
+        weight: (V,) what each vote counts; None for 1 each.
     """
 
     prompt: Codes
@@ -37,6 +38,7 @@ class Ballots:
     offsets: Codes
     items: Codes
     ranks: Codes
+    weight: Floats | None = None
 
     @property
     def sizes(self) -> Codes:
@@ -62,7 +64,7 @@ class Ballots:
         return cls(prompt, source[votes], np.ones(len(votes), bool), ends, items[slots], ranks[slots])
 
     def followed_by(self, other: Self) -> Self:
-        """Return these votes and then the others."""
+        """Return these votes and then the others, weighing 1 each."""
         return type(self)(
             np.r_[self.prompt, other.prompt],
             np.r_[self.source, other.source],
@@ -131,7 +133,10 @@ def pairs_of(ballots: Ballots) -> Pairs:
         early, late = np.triu_indices(items.shape[1], 1)
         ranked = ranks > 0
         outcome = np.sign(ranks[:, late] - ranks[:, early]).astype(np.int8)
-        weight = np.broadcast_to(3 / (1 + ranked.sum(1))[:, None], outcome.shape)
+        share = 3 / (1 + ranked.sum(1))
+        if ballots.weight is not None:
+            share = share * ballots.weight[votes]
+        weight = np.broadcast_to(share[:, None], outcome.shape)
         vote = np.broadcast_to(votes[:, None], outcome.shape)
         block = Pairs(
             vote.ravel(),

@@ -17,6 +17,9 @@ from .tally import Floats, Tally
 POSITION_PRIOR_SD = 5.0
 """Prior of the position effect in logits: too wide to matter, except for a judge who always names the same slot."""
 
+EXTREME_TIE = 1e-6
+"""The least nu with which scores are fitted, and one over the largest: a tie is then one vote in two million."""
+
 MAX_STEPS = 100
 MAX_HALVINGS = 40
 GAIN_LEFT = 1e-10
@@ -114,12 +117,41 @@ def _davidson(margin: Floats, tie: float, first: Floats, second: Floats, tied: F
     )
 
 
-def fit_pooled(tally: Tally, curve: Curve, *, start: float, no_ties: float, prior_sd: float, position: bool) -> TieFit:
+def davidson_given(tally: Tally, *, tie: float | None, position: float, prior_sd: float = 2.5) -> TieFit:
+    """Fit Davidson's model where beta is known, and nu too unless it is None, such as from many other prompts.
+
+    The errors of the scores take what is known as certain. Everything else is as in `davidson`, but a known nu is kept
+    finite and above zero, so that a prompt with a tie has a likelihood where there were none before.
+    """
+    log_tie = None if tie is None else min(math.log(max(tie, EXTREME_TIE)), -math.log(EXTREME_TIE))
+    return fit_pooled(
+        tally,
+        _davidson,
+        start=0.0,
+        no_ties=-math.inf,
+        prior_sd=prior_sd,
+        position=True,
+        log_tie=log_tie,
+        beta=position,
+    )
+
+
+def fit_pooled(
+    tally: Tally,
+    curve: Curve,
+    *,
+    start: float,
+    no_ties: float,
+    prior_sd: float,
+    position: bool,
+    log_tie: float | None = None,
+    beta: float | None = None,
+) -> TieFit:
     """Maximise a concave model of three outcomes by Newton's method with backtracking.
 
     The scores of a prompt meet those of another only through the pooled parameters, so each step solves P systems of
     size n and one of size two, their Schur complement. `start` is where ln nu begins, `no_ties` its value when ties
-    never happen.
+    never happen. ln nu and beta are not fitted where `log_tie` and `beta` are given.
     """
     if not 0 < prior_sd < math.inf:
         raise ValueError(f"prior_sd must be positive and finite, not {prior_sd}")
@@ -127,16 +159,19 @@ def fit_pooled(tally: Tally, curve: Curve, *, start: float, no_ties: float, prio
     i, j = np.nonzero(~np.eye(n, dtype=bool)) if position else np.triu_indices(n, 1)
     first, second, tied = _counts(tally, i, j, position=position)
     has_ties, has_decisions = bool(tied.any()), bool(first.any() or second.any())
-    if not has_decisions:  # nu is infinite, and a tie that was certain says nothing about the scores
-        tied = np.zeros_like(tied)
-    design = _Design(i, j, n, prior_sd, free=np.array([has_ties and has_decisions, position]))
+    if not has_decisions and log_tie is None:
+        tied = np.zeros_like(tied)  # nu is infinite, and a tie that was certain says nothing about the scores
+    free = np.array([has_ties and has_decisions and log_tie is None, position and beta is None])
+    design = _Design(i, j, n, prior_sd, free)
 
     def look(scores: Floats, pooled: Floats) -> tuple[Slopes, float]:
         slopes = curve(scores[:, i] - scores[:, j] + pooled[1], float(pooled[0]), first, second, tied)
         penalty = (scores**2).sum() / prior_sd**2 + (pooled[1] / POSITION_PRIOR_SD) ** 2
         return slopes, float(slopes.value.sum() - penalty / 2)
 
-    scores, pooled = np.zeros((prompts, n)), np.array([start if has_ties and has_decisions else no_ties, 0.0])
+    begin = start if has_ties and has_decisions else no_ties
+    pooled = np.array([begin if log_tie is None else log_tie, beta or 0.0])
+    scores = np.zeros((prompts, n))
     slopes, objective = look(scores, pooled)
     iterations, converged = 0, False
     while not converged and iterations < MAX_STEPS:
@@ -154,7 +189,7 @@ def fit_pooled(tally: Tally, curve: Curve, *, start: float, no_ties: float, prio
         scores=scores,
         standard_errors=np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)),
         covariance=covariance,
-        tie=math.inf if has_ties and not has_decisions else math.exp(pooled[0]),
+        tie=math.inf if has_ties and not has_decisions and log_tie is None else math.exp(pooled[0]),
         tie_error=float(errors[0]),
         position=float(pooled[1]) if position else None,
         position_error=float(errors[1]) if position else None,

@@ -1,33 +1,151 @@
 """The ways to turn votes into scores, by name."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .baldwin import baldwin
+from .ballot_methods import Scored, by_elo, by_plackett_luce, by_reciprocal_rank, by_skills
 from .batch import Scorer
 from .borda import borda
 from .bradley_terry import bradley_terry
 from .comparisons import Ballots
+from .condorcet import copeland, minimax, schulze
+from .davidson import davidson, davidson_given
+from .firth import firth
+from .kemeny import kemeny
 from .pooled import Shared
+from .rao_kupper import rao_kupper, rao_kupper_given
+from .shared_ties import TieModel
+from .sorting import greedy, kwiksort
+from .spectral import pagerank, rank_centrality
 from .tally import Floats, Tally
+from .weng_lin import trueskill, weng_lin
+from .win_rate import win_rate
 
-METHODS = ("bradley-terry", "borda")
 
-POSITION_BLIND = frozenset({"borda"})
-"""Methods that take a win in the first slot for as much as one in the second, and have no shared parameters."""
+@dataclass(frozen=True)
+class Method:
+    """One way to score candidates.
+
+    Attributes:
+        score: What turns the valid votes, their tally and what all prompts share into scores and standard errors.
+        corrects_position: Whether it takes out the position effect; the others count a win in the first slot for as
+            much as one in the second.
+        has_prior: Whether it needs the spread of scores expected beforehand.
+        ties: The model that estimates how readily judges call a tie, where a method needs that.
+        takes_weights: Whether votes can weigh more or less.
+    """
+
+    score: Callable[[Ballots, Tally, Shared], Scored]
+    corrects_position: bool = False
+    has_prior: bool = False
+    ties: TieModel | None = None
+    takes_weights: bool = True
+
+
+def _bradley_terry(_: Ballots, tally: Tally, shared: Shared) -> Scored:
+    fit = bradley_terry(
+        tally, prior_sd=shared.prior_sd, position_effect=shared.position_effect, position_error=shared.position_error
+    )
+    return fit.scores, fit.standard_errors
+
+
+def _borda(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
+    count = borda(ballots, *_shape(tally))
+    return count.scores, count.standard_errors
+
+
+def _davidson(_: Ballots, tally: Tally, shared: Shared) -> Scored:
+    fit = davidson_given(tally, tie=shared.tie, position=shared.position_effect, prior_sd=shared.prior_sd)
+    return fit.scores, fit.standard_errors
+
+
+def _rao_kupper(_: Ballots, tally: Tally, shared: Shared) -> Scored:
+    fit = rao_kupper_given(tally, tie=shared.tie, position=shared.position_effect, prior_sd=shared.prior_sd)
+    return fit.scores, fit.standard_errors
+
+
+def _firth(_: Ballots, tally: Tally, __: Shared) -> Scored:
+    fit = firth(tally)
+    return fit.scores, fit.standard_errors
+
+
+def _win_rate(_: Ballots, tally: Tally, __: Shared) -> Scored:
+    rate = win_rate(tally)
+    return rate.scores, rate.standard_errors
+
+
+def _plackett_luce(ballots: Ballots, tally: Tally, shared: Shared) -> Scored:
+    return by_plackett_luce(ballots, *_shape(tally), shared.prior_sd)
+
+
+def _elo(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
+    return by_elo(ballots, *_shape(tally))
+
+
+def _weng_lin(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
+    return by_skills(weng_lin, ballots, *_shape(tally))
+
+
+def _trueskill(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
+    return by_skills(trueskill, ballots, *_shape(tally))
+
+
+def _reciprocal_rank(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
+    return by_reciprocal_rank(ballots, *_shape(tally))
+
+
+def _without_errors(rule: Callable[[Tally], Any]) -> Callable[[Ballots, Tally, Shared], Scored]:
+    """Return the scores of a rule that knows nothing of chance."""
+
+    def score(_: Ballots, tally: Tally, __: Shared) -> Scored:
+        return rule(tally).scores, None
+
+    return score
+
+
+METHODS = {
+    "bradley-terry": Method(_bradley_terry, corrects_position=True, has_prior=True),
+    "borda": Method(_borda),
+    "davidson": Method(_davidson, corrects_position=True, has_prior=True, ties=TieModel(davidson, davidson_given)),
+    "rao-kupper": Method(
+        _rao_kupper, corrects_position=True, has_prior=True, ties=TieModel(rao_kupper, rao_kupper_given)
+    ),
+    "firth": Method(_firth),
+    "plackett-luce": Method(_plackett_luce, has_prior=True),
+    "win-rate": Method(_win_rate),
+    "copeland": Method(_without_errors(copeland)),
+    "minimax": Method(_without_errors(minimax)),
+    "schulze": Method(_without_errors(schulze)),
+    "kemeny": Method(_without_errors(kemeny)),
+    "baldwin": Method(_without_errors(baldwin)),
+    "pagerank": Method(_without_errors(pagerank)),
+    "rank-centrality": Method(_without_errors(rank_centrality)),
+    "greedy": Method(_without_errors(greedy)),
+    "kwiksort": Method(_without_errors(kwiksort)),
+    "elo": Method(_elo),
+    "weng-lin": Method(_weng_lin, takes_weights=False),
+    "trueskill": Method(_trueskill, takes_weights=False),
+    "reciprocal-rank": Method(_reciprocal_rank),
+}
 
 
 def scorer_of(method: str, shared: Shared) -> Scorer:
     """Return the scorer of one of `METHODS`, given the parameters that all prompts share."""
 
-    def by_bradley_terry(_ballots: Ballots, tally: Tally) -> tuple[Floats, Floats]:
-        fit = bradley_terry(
-            tally,
-            prior_sd=shared.prior_sd,
-            position_effect=shared.position_effect,
-            position_error=shared.position_error,
-        )
-        return fit.scores, fit.standard_errors
+    def scored(ballots: Ballots, tally: Tally) -> tuple[Floats, Floats]:
+        scores, errors = METHODS[method].score(ballots, tally, shared)
+        if errors is None:
+            return scores, np.full(scores.shape, np.nan)
+        return scores, np.where(errors < math.inf, errors, np.nan)
 
-    def by_borda(ballots: Ballots, tally: Tally) -> tuple[Floats, Floats]:
-        prompts, items, _ = tally.first_wins.shape
-        count = borda(ballots, prompts, items)
-        return count.scores, count.standard_errors
+    return scored
 
-    return {"bradley-terry": by_bradley_terry, "borda": by_borda}[method]
+
+def _shape(tally: Tally) -> tuple[int, int]:
+    prompts, items, _ = tally.first_wins.shape
+    return prompts, items

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .codes import Codes, dense
 from .comparisons import Ballots, by_size
 from .tally import Floats, Tally
 
-_ROUNDING = 1e-9
+Flags = NDArray[np.bool_]
+
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,41 +47,80 @@ class PositionCounts:
         return _share(self.first_won, self.decisive)
 
 
-def position_counts(ballots: Ballots, prompts: int, items: int) -> PositionCounts:
-    """Count agreements between orders, from the valid votes that show two candidates."""
+@dataclass(frozen=True)
+class PairVotes:
+    """The N valid votes that show two candidates: which vote, its prompt, source and slots, and how it came out."""
+
+    vote: Codes
+    prompt: Codes
+    source: Codes
+    first: Codes
+    second: Codes
+    outcome: Codes
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The K pairs that a judge at a repeat voted on, and what their two orders say.
+
+    Attributes:
+        pair: (N,) the pair of each vote.
+        prompt: (K,) the prompt of each pair.
+        both: (K,) whether it was judged in both orders.
+        consistent: (K,) whether they agree.
+        conflict: (K,) whether they name different winners.
+    """
+
+    pair: Codes
+    prompt: Codes
+    both: Flags
+    consistent: Flags
+    conflict: Flags
+
+
+def pair_votes(ballots: Ballots) -> PairVotes:
+    """Return the valid votes that show two candidates in slots, and rank both."""
     empty = np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
     votes, shown, ranks = next((block for block in by_size(ballots) if block[1].shape[1] == 2), empty)
     ranked = (ranks > 0).all(1) & ballots.placed[votes]
     if not ranked.all():
         votes, shown, ranks = votes[ranked], shown[ranked], ranks[ranked]
-    prompt, first, second = ballots.prompt[votes], shown[:, 0], shown[:, 1]
     outcome = np.sign(ranks[:, 1] - ranks[:, 0])
-    decided = outcome != 0
-    return PositionCounts(
-        *_orders(prompt, ballots.source[votes], first, second, outcome, prompts, items),
-        np.bincount(prompt[decided], minlength=prompts),
-        np.bincount(prompt[outcome > 0], minlength=prompts),
-    )
+    return PairVotes(votes, ballots.prompt[votes], ballots.source[votes], shown[:, 0], shown[:, 1], outcome)
 
 
-def _orders(
-    prompt: Codes, source: Codes, first: Codes, second: Codes, outcome: Codes, prompts: int, items: int
-) -> tuple[Codes, Codes, Codes]:
-    """Return, for each prompt, pairs met in both orders, those that agree, and those in conflict."""
-    forward = first < second
-    low, high = np.where(forward, first, second), np.where(forward, second, first)
-    per_prompt = (int(source.max(initial=0)) + 1) * items * items
-    keys = ((prompt * np.int64(per_prompt // items**2) + source) * items + low) * items + high
+def orders_of(votes: PairVotes, prompts: int, items: int) -> Orders:
+    """Compare the two orders of each pair that one judge judged at one repeat."""
+    forward = votes.first < votes.second
+    low, high = np.where(forward, votes.first, votes.second), np.where(forward, votes.second, votes.first)
+    per_prompt = (int(votes.source.max(initial=0)) + 1) * items * items
+    keys = ((votes.prompt * np.int64(per_prompt // items**2) + votes.source) * items + low) * items + high
     pair, values = dense(keys, prompts * per_prompt)
     cell = pair * 2 + forward
     met = np.bincount(cell, minlength=2 * len(values)).reshape(-1, 2) > 0
-    lead = np.bincount(cell, np.where(forward, outcome, -outcome), minlength=2 * len(values)).reshape(-1, 2)
-    winner = np.sign(lead)
-    both = met.all(1)
-    product = winner[:, 0] * winner[:, 1]
-    kinds = both, both & (winner[:, 0] == winner[:, 1]), both & (product < 0)
-    counted = tuple(np.bincount(values[kind] // per_prompt, minlength=prompts) for kind in kinds)
-    return counted[0], counted[1], counted[2]
+    won = np.where(forward, votes.outcome, -votes.outcome)
+    winner = np.sign(np.bincount(cell, won, minlength=2 * len(values)).reshape(-1, 2))
+    both: Flags = np.asarray(met.all(1))
+    return Orders(
+        pair,
+        values // per_prompt,
+        both,
+        both & (winner[:, 0] == winner[:, 1]),
+        both & (winner[:, 0] * winner[:, 1] < 0),
+    )
+
+
+def position_counts(ballots: Ballots, prompts: int, items: int) -> PositionCounts:
+    """Count agreements between orders, from the valid votes that show two candidates."""
+    votes = pair_votes(ballots)
+    orders = orders_of(votes, prompts, items)
+    return PositionCounts(
+        np.bincount(orders.prompt[orders.both], minlength=prompts),
+        np.bincount(orders.prompt[orders.consistent], minlength=prompts),
+        np.bincount(orders.prompt[orders.conflict], minlength=prompts),
+        np.bincount(votes.prompt[votes.outcome != 0], minlength=prompts),
+        np.bincount(votes.prompt[votes.outcome > 0], minlength=prompts),
+    )
 
 
 def cyclic_triads(tally: Tally) -> Codes:
@@ -88,7 +130,7 @@ def cyclic_triads(tally: Tally) -> Codes:
     closed walk of three steps in the graph of majorities, met from each of its three corners.
     """
     points = tally.points
-    beats = (points - points.transpose(0, 2, 1) > _ROUNDING).astype(np.float64)
+    beats = (points - points.transpose(0, 2, 1) > ROUNDING).astype(np.float64)
     walks = np.einsum("pij,pji->p", beats @ beats, beats)
     circles: Codes = np.rint(walks / 3).astype(np.int64)
     return circles

@@ -65,11 +65,13 @@ class Shared:
         position_effect: β, in logits in favour of the earlier slot.
         position_error: Its standard error, taking votes as independent; 0 where β was given.
         prior_sd: The standard deviation of the prior of scores.
+        tie: How readily a tie is called, in a model with ties; its own parameter.
     """
 
     position_effect: float
     position_error: float
     prior_sd: float
+    tie: float = 0.0
 
 
 @dataclass

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .davidson import Slopes, TieFit, fit_pooled
+from .davidson import EXTREME_TIE, Slopes, TieFit, fit_pooled
 from .tally import Floats, Tally
 
 
@@ -27,6 +27,21 @@ def rao_kupper(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -
         ValueError: if `prior_sd` is not a positive finite number.
     """
     return fit_pooled(tally, _rao_kupper, start=0.5, no_ties=0.0, prior_sd=prior_sd, position=position)
+
+
+def rao_kupper_given(tally: Tally, *, tie: float | None, position: float, prior_sd: float = 2.5) -> TieFit:
+    """Fit Rao and Kupper's model where beta is known, and nu too unless it is None, as `davidson_given` does."""
+    log_tie = None if tie is None else min(max(math.log(max(tie, 1.0)), EXTREME_TIE), -math.log(EXTREME_TIE))
+    return fit_pooled(
+        tally,
+        _rao_kupper,
+        start=0.5,
+        no_ties=0.0,
+        prior_sd=prior_sd,
+        position=True,
+        log_tie=log_tie,
+        beta=position,
+    )
 
 
 def _rao_kupper(margin: Floats, tie: float, first: Floats, second: Floats, tied: Floats) -> Slopes:

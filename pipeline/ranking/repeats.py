@@ -20,11 +20,13 @@ class Repeats:
         rankings: (P, m, n) twice the mid-rank of each candidate: integers from 2 (alone best) to 2n.
         present: (P, m) which of them exist.
         incomplete: (P,) how many judges and repeats gave valid votes that do not cover all pairs of candidates.
+        source: (P, m) the judge and repeat that gave each ranking.
     """
 
     rankings: NDArray[np.signedinteger[Any]]
     present: NDArray[np.bool_]
     incomplete: Codes
+    source: Codes
 
 
 def rankings_of_repeats(ballots: Ballots, pairs: Pairs, prompts: int, items: int) -> Repeats:
@@ -58,8 +60,10 @@ def rankings_of_repeats(ballots: Ballots, pairs: Pairs, prompts: int, items: int
     slot = position_in_group(prompt_of_group[chosen])
     padded = np.zeros((prompts, int(counts.max(initial=0)), items), rankings.dtype)
     padded[prompt_of_group[chosen], slot] = rankings[chosen]
+    source = np.zeros(padded.shape[:2], keys.dtype)
+    source[prompt_of_group[chosen], slot] = keys[chosen] % sources
     incomplete = np.bincount(prompt_of_group[(votes > 0) & ~complete], minlength=prompts)
-    return Repeats(padded, np.arange(padded.shape[1]) < counts[:, None], incomplete)
+    return Repeats(padded, np.arange(padded.shape[1]) < counts[:, None], incomplete, source)
 
 
 def _add_pairwise(groups: Codes, pairs: Pairs, rankings: NDArray[Any], complete: NDArray[np.bool_]) -> None:

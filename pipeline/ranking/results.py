@@ -9,7 +9,19 @@ from .batch import FLAGS, Measured
 from .codes import Codes
 from .plan import Portion
 
-MEASURES = ("kendall_w", "consistency", "p_value", "position_consistency", "first_slot_share", "margin")
+MEASURES = (
+    "kendall_w",
+    "consistency",
+    "p_value",
+    "mean_tau",
+    "top_agreement",
+    "top_bottom_agreement",
+    "position_consistency",
+    "first_slot_share",
+    "zeta",
+    "nontransitivity",
+    "margin",
+)
 COUNTS = ("repeats", "incomplete", "both_orders", "consistent", "conflicts", "decisive", "first_won", "cyclic_triads")
 
 
@@ -22,6 +34,7 @@ class Results:
         scores: (C,) the score of each place.
         standard_errors: (C,) likewise.
         voted: (P,) whether there was a valid vote.
+        scored: (P,) whether any candidate has a score.
         flags: (P, len(FLAGS)).
         counts: `COUNTS` by name, (P,) each.
         measures: `MEASURES` by name, (P,) each, NaN where undefined.
@@ -36,6 +49,7 @@ class Results:
         self.scores = np.full(candidates, np.nan)
         self.standard_errors = np.full(candidates, np.nan)
         self.voted = np.zeros(prompts, bool)
+        self.scored = np.zeros(prompts, bool)
         self.flags = np.zeros((prompts, len(FLAGS)), bool)
         self.counts: dict[str, NDArray[np.int32]] = {name: np.zeros(prompts, np.int32) for name in COUNTS}
         self.measures = {name: np.full(prompts, np.nan) for name in MEASURES}
@@ -48,6 +62,7 @@ class Results:
         self.scores[cells] = measured.scores
         self.standard_errors[cells] = measured.standard_errors
         self.voted[portion.prompts] = measured.voted
+        self.scored[portion.prompts] = ~np.isnan(measured.scores[:, 0])
         self.flags[portion.prompts] = measured.flags
         positions, repeats, concordance = measured.positions, measured.repeats, measured.concordance
         filled: dict[str, NDArray[Any]] = {
@@ -58,7 +73,7 @@ class Results:
             "conflicts": positions.conflicts,
             "decisive": positions.decisive,
             "first_won": positions.first_won,
-            "cyclic_triads": measured.cyclic_triads,
+            "cyclic_triads": measured.transitivity.cyclic_triads,
         }
         for name, counts in self.counts.items():
             counts[portion.prompts] = filled[name]
@@ -66,8 +81,13 @@ class Results:
             "kendall_w": concordance.w,
             "consistency": concordance.consistency,
             "p_value": concordance.p_value,
+            "mean_tau": measured.agreement.mean_tau,
+            "top_agreement": measured.agreement.top,
+            "top_bottom_agreement": measured.agreement.top_bottom,
             "position_consistency": positions.consistency,
             "first_slot_share": positions.first_slot_share,
+            "zeta": measured.transitivity.zeta,
+            "nontransitivity": measured.transitivity.nontransitivity,
             "margin": np.where(measured.voted, measured.margin, np.nan),
         }
         for name, values in self.measures.items():

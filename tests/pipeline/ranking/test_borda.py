@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,3 +73,17 @@ def test_standard_errors_are_those_of_simulated_ballots() -> None:
     found = borda(ballots, 4000, 4)
     expected = found.scores.std(axis=0)
     np.testing.assert_allclose(np.sqrt((found.standard_errors**2).mean(axis=0)), expected, rtol=0.05)
+
+
+def test_a_weighted_ballot_counts_like_several_in_the_mean() -> None:
+    votes = [([0, 1, 2], [1, 2, 3]), ([2, 0, 1], [1, 2, 3]), ([1, 2], [1, 2])]
+    weighted = replace(ballots_of(votes), weight=np.array([3.0, 1.0, 2.0]))
+    copied = ballots_of([votes[0]] * 3 + [votes[1]] + [votes[2]] * 2)
+    assert borda(weighted, 1, 3).scores == pytest.approx(borda(copied, 1, 3).scores)
+
+
+def test_equal_weights_leave_standard_errors_as_they_are() -> None:
+    ballots = ballots_of([([0, 1, 2], [1, 2, 3]), ([2, 0, 1], [1, 2, 3]), ([1, 2, 0], [1, 1, 3])])
+    plain, heavy = borda(ballots, 1, 3), borda(replace(ballots, weight=np.full(3, 4.0)), 1, 3)
+    assert heavy.standard_errors == pytest.approx(plain.standard_errors)
+    assert np.isnan(borda(replace(ballots_of([([0, 1], [1, 2])]), weight=np.array([5.0])), 1, 2).standard_errors).all()

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from prefpipe.pipeline.ranking.davidson import davidson, davidson_given
+from prefpipe.pipeline.ranking.rao_kupper import rao_kupper, rao_kupper_given
+from prefpipe.pipeline.ranking.shared_ties import TieModel, estimate_ties, padded
+from prefpipe.pipeline.ranking.tally import Tally
+
+MODELS = {"davidson": TieModel(davidson, davidson_given), "rao-kupper": TieModel(rao_kupper, rao_kupper_given)}
+
+
+def counted(prompts: int, items: int, seed: int) -> Tally:
+    chance = np.random.default_rng(seed)
+    first, second, tied = chance.poisson(1.0, (3, prompts, items, items)) * ~np.eye(items, dtype=bool)
+    return Tally(first * 2.0, second * 1.0, tied * 1.0)
+
+
+def joined(one: Tally, other: Tally) -> Tally:
+    parts = zip((one.first_wins, one.second_wins, one.first_ties), vars(other).values(), strict=True)
+    return Tally(*(np.concatenate(pair) for pair in parts))
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_what_is_estimated_together_gives_the_same_scores_when_given(model: TieModel) -> None:
+    tally = counted(40, 4, 1)
+    whole = model.fit(tally, position=True)
+    shared = estimate_ties(model, [joined(counted(40, 4, 1), counted(0, 4, 0))], None, prior_sd=2.5)
+    assert shared.tie == pytest.approx(whole.tie)
+    assert shared.position_effect == pytest.approx(whole.position)
+    assert shared.position_error == pytest.approx(whole.position_error)
+    part = Tally(tally.first_wins[:7], tally.second_wins[:7], tally.first_ties[:7])
+    given = model.given(part, tie=shared.tie, position=shared.position_effect)
+    assert given.scores == pytest.approx(whole.scores[:7], abs=1e-6)
+    assert (given.standard_errors <= whole.standard_errors[:7] + 1e-9).all()
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_smaller_tournaments_are_estimated_together_with_larger_ones(model: TieModel) -> None:
+    small, large = counted(30, 3, 2), counted(20, 5, 3)
+    together = estimate_ties(model, [small, large], None, prior_sd=2.5)
+    alone = [estimate_ties(model, [tally], None, prior_sd=2.5).tie for tally in (small, large)]
+    assert min(alone) < together.tie < max(alone)
+
+
+def test_a_known_position_effect_stays_and_ties_are_those_of_the_votes_as_scored() -> None:
+    tally, without = counted(30, 4, 4), counted(30, 4, 4)
+    without.first_ties[:] = 0
+    shared = estimate_ties(MODELS["davidson"], [tally], [without], prior_sd=2.5, position_effect=0.25)
+    assert (shared.tie, shared.position_effect, shared.position_error) == (0, 0.25, 0)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("tie", [0.0, 1.0, np.inf])
+def test_a_tie_parameter_at_the_end_of_its_range_leaves_scores_finite(model: TieModel, tie: float) -> None:
+    found = model.given(counted(5, 3, 5), tie=tie, position=0.0)
+    assert np.isfinite(found.scores).all()
+    assert np.isfinite(found.standard_errors).all()
+
+
+def test_padding_adds_nothing_and_thins_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = padded([counted(2, 2, 0), counted(3, 4, 0)])
+    assert tally.first_wins.shape == (5, 4, 4)
+    assert not tally.points[:2, 2:].any()
+    assert padded([]).first_wins.shape == (0, 0, 0)
+    monkeypatch.setattr("prefpipe.pipeline.ranking.shared_ties.CELLS", 40)
+    assert padded([counted(2, 2, 0), counted(3, 4, 0)]).first_wins.shape == (3, 4, 4)
