@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from prefpipe.cli.main import COMMANDS
+from prefpipe.cli.main import COMMANDS, GROUPS
+from prefpipe.pipeline.config import read_config
 from prefpipe.pipeline.formats import dpo
 from prefpipe.pipeline.tables import KINDS, TableKind
 
@@ -29,6 +30,21 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
     subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "preferences.parquet").exists()
     assert (tmp_path / "out" / "preferences.parquet").read_bytes()
+
+
+def test_what_the_page_on_asking_shows_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs/asking.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "Why?"}\n')
+    subprocess.run(["bash", "-euc", "\n".join(blocks)], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_configuration_shown_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/asking.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "prefpipe.toml").write_text(shown)
+    monkeypatch.chdir(tmp_path)
+    assert list(read_config().models) == ["llama", "o4", "gateway"]
 
 
 def test_the_example_script_runs_as_it_stands(tmp_path: Path) -> None:
@@ -65,4 +81,4 @@ def test_every_column_of_a_preference_is_described() -> None:
 
 def test_every_command_stands_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert [name for name in COMMANDS if f"`prefpipe {name}`" not in readme] == []
+    assert [name for name in [*COMMANDS, *GROUPS] if f"`prefpipe {name}`" not in readme] == []

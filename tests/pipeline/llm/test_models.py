@@ -166,3 +166,21 @@ def test_the_key_of_a_request_to_one_server_is_what_it_always_was() -> None:
 def test_models_with_bodies_of_their_own_can_be_told_apart_and_looked_up() -> None:
     models = [Model("m", "m", "http://a/v1", "KEY", extra_body={"top_k": number}) for number in range(3)]
     assert {model: model.extra_body["top_k"] for model in models} == dict(zip(models, range(3), strict=True))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "requests_per_minute = 5",
+        "tokens_per_minute = 5",
+        "concurrency = 5",
+        "logprobs = true",
+        'response_format = "json_schema"',
+        'base_url = ["http://a/v1", "http://b/v1"]',
+    ],
+)
+def test_a_setting_that_would_be_passed_over_is_refused(setting: str) -> None:
+    address = "" if "base_url" in setting else 'base_url = "http://a/v1"\n'
+    configure(f"[models.judge]\n{address}{setting}\n")
+    with pytest.raises(UsageError, match="which no command heeds yet"):
+        parse_models(["judge"])
