@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from . import batch, cache
 from .boundary import guarded
 from .demo import demo
 from .export import export
@@ -13,7 +14,9 @@ from .filter import filter_
 from .generate import generate
 from .inspect import inspect
 from .judge import judge
+from .leaderboard import leaderboard
 from .rank import rank
+from .repeats import repeats
 from .run import run
 from .simulate import simulate
 
@@ -32,6 +35,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rank": rank,
     "filter": filter_,
     "export": export,
+    "leaderboard": leaderboard,
+    "repeats": repeats,
     "run": run,
     "inspect": inspect,
     "demo": demo,
@@ -44,14 +49,22 @@ EXAMPLES = {
     "rank": "prefpipe rank votes.parquet -o rankings.parquet --responses responses.parquet",
     "filter": "prefpipe filter rankings.parquet -o kept.parquet --dropped dropped.parquet --keep-top 0.5",
     "export": "prefpipe export kept.parquet --responses responses.parquet -o preferences.parquet --format dpo",
+    "leaderboard": "prefpipe leaderboard votes.parquet --responses responses.parquet --scale elo",
+    "repeats": "prefpipe repeats votes.parquet --reliability 0.9",
     "run": "prefpipe run recipe.toml -o out/",
     "inspect": "prefpipe inspect votes.parquet --rows 2",
     "demo": "prefpipe demo -o demo/",
     "simulate": "prefpipe simulate --port 8089",
 }
 
+GROUPS = {"cache": cache.app, "batch": batch.app}
+
 for name, command in COMMANDS.items():
     app.command(name, epilog=f"Example: {EXAMPLES[name]}")(guarded(command))
+
+
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,7 +3,7 @@
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -39,11 +39,16 @@ def show_summary(summary: "Summary", output: Path | None = None, *, as_json: boo
         console.print(f"  {escape(line)}")
     if str(output) != "-":
         console.print(f"  → {escape(summary.output)}")
-    for warning in summary.warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+    show_warnings(summary.warnings)
     if as_json:
         # With the table itself on standard output, its summary would be taken for a row.
         print(json.dumps(summary.as_json()), file=sys.stderr if str(output) == "-" else sys.stdout)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print what to know before trusting a result."""
+    for warning in warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
 
 
 def _figures(figures: dict[str, Any]) -> Iterator[str]:

@@ -8,7 +8,9 @@ from .export import export
 from .filter import filter  # noqa: A004 - the verb of the command
 from .generate import generate
 from .judge import judge
+from .leaderboard import leaderboard
 from .rank import rank
+from .repeats import repeats
 from .run import read_recipe, run, run_step
 from .summary import Summary
 
@@ -21,8 +23,10 @@ __all__ = [
     "filter",
     "generate",
     "judge",
+    "leaderboard",
     "rank",
     "read_recipe",
+    "repeats",
     "run",
     "run_step",
 ]

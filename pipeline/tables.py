@@ -28,6 +28,10 @@ class Status(StrEnum):
 MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
 CONVERSATION = pa.list_(pa.field("item", MESSAGE, nullable=False))
 IDS = pa.list_(pa.field("item", pa.string(), nullable=False))
+AGAINST = pa.struct(
+    [pa.field("model", pa.string(), nullable=False)]
+    + [pa.field(count, pa.int64(), nullable=False) for count in ("wins", "ties", "losses", "prompts")]
+)
 
 
 def _columns(required: dict[str, pa.DataType], optional: dict[str, pa.DataType]) -> pa.Schema:
@@ -161,4 +165,38 @@ RANKINGS = TableKind(
     needed=("prompt_id", "response_ids", "ranks", "scores"),
 )
 
-KINDS = {kind.name: kind for kind in (PROMPTS, RESPONSES, VOTES, RANKINGS)}
+LEADERBOARD = TableKind(
+    "leaderboard",
+    _columns(
+        {"model": pa.string()},
+        {
+            "rank": pa.int32(),
+            "rank_low": pa.int32(),
+            "rank_high": pa.int32(),
+            "score": pa.float64(),
+            "low": pa.float64(),
+            "high": pa.float64(),
+            "standard_error": pa.float64(),
+            "vote_error": pa.float64(),
+            "prompt_error": pa.float64(),
+            "over_next": pa.float64(),
+            "flags": IDS,
+            "win_rate": pa.float64(),
+            "votes": pa.int64(),
+            "prompts": pa.int64(),
+            "wins": pa.int64(),
+            "ties": pa.int64(),
+            "losses": pa.int64(),
+            "against": pa.list_(AGAINST),
+            "method": pa.string(),
+            "scale": pa.string(),
+            "by": pa.string(),
+            "value": pa.string(),
+            "part": pa.int32(),
+        },
+    ),
+    made_by="prefpipe leaderboard",
+    needed=("model", "rank", "score"),
+)
+
+KINDS = {kind.name: kind for kind in (PROMPTS, RESPONSES, VOTES, RANKINGS, LEADERBOARD)}

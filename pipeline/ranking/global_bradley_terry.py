@@ -1,4 +1,4 @@
-"""The Bradley–Terry model of leaderboards: many models, many votes, the position effect fitted together with the scores.
+"""The Bradley–Terry model of leaderboards: many models, many votes, the position effect fitted with the scores.
 
 The model in the earlier slot, i, beats the one in the later slot, j, with probability s(θ_i - θ_j + β). A tie counts as
 half a win for each. Unlike in the small tournaments of `bradley_terry`, where a shared β would be biased, each
@@ -6,6 +6,7 @@ leaderboard has votes enough to bring its own.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from .tally import Floats, Tally
 
 TOLERANCE = 1e-8
 MOST_STEPS = 100
+MOST_SHORT_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -37,36 +39,61 @@ class GlobalFit:
         return np.linalg.inv(self.information) - level(self.scores.shape[1])
 
 
-def fit_leaderboards(tally: Tally, *, position: float | None = None, start: Floats | None = None) -> GlobalFit:
+def fit_leaderboards(tally: Tally, *, position: float | None = None) -> GlobalFit:
     """Return the scores of maximum likelihood, by Newton's method.
 
     Args:
         tally: (D, n, n); in each, the wins join all models both ways, as pseudo-votes make sure of.
         position: β where it is known; None estimates it for each leaderboard.
-        start: (n,) scores near which the maximum is expected.
 
     Raises:
         ArithmeticError: The likelihood has no maximum.
     """
     draws, models, _ = tally.first_wins.shape
-    theta = np.zeros((draws, models)) if start is None else np.tile(start, (draws, 1))
-    beta = np.full(draws, position or 0.0)
-    active = np.arange(draws)
+    unknowns = np.zeros((draws, models + 1))
+    unknowns[:, -1] = position or 0.0
     information = np.zeros((draws, models + 1, models + 1))
     wins, losses = points_by_slot(tally)
+    active = np.arange(draws)
     for _ in range(MOST_STEPS):
-        gradient, curvature = slope(wins[active], losses[active], theta[active], beta[active])
-        if position is not None:
-            gradient[:, -1], curvature[:, -1], curvature[:, :, -1], curvature[:, -1, -1] = 0, 0, 0, 1
-        curvature += level(models)
-        information[active] = curvature
-        step = np.clip(np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0], -STEP_LIMIT, STEP_LIMIT)
-        theta[active] += step[:, :-1]
-        beta[active] += step[:, -1]
+        slope = Slope.of(wins[active], losses[active], unknowns[active], free=position is None)
+        information[active] = slope.curvature + level(models)
+        step = np.linalg.solve(information[active], slope.gradient[:, :, None])[:, :, 0]
+        unknowns[active] += np.clip(step, -STEP_LIMIT, STEP_LIMIT)
         active = active[np.abs(step).max(1) > TOLERANCE]
         if not len(active):
-            return GlobalFit(theta - theta.mean(1, keepdims=True), beta, information)
+            return GlobalFit(_centred(unknowns[:, :-1]), unknowns[:, -1], information)
     raise ArithmeticError(f"{len(active)} leaderboards have not converged in {MOST_STEPS} steps")
+
+
+def refit(tally: Tally, near: GlobalFit, *, position: float | None = None) -> Floats:
+    """Return (D, n + 1): scores and β of leaderboards that resemble one that was fitted, as draws of its votes do.
+
+    The curvature of that one serves for all, which is quicker by far where models are many; those for which it does
+    not serve are fitted by Newton's method.
+    """
+    draws = len(tally.first_wins)
+    unknowns = np.tile(np.append(near.scores[0], near.position[0]), (draws, 1))
+    inverse = np.linalg.inv(near.information[0])
+    wins, losses = points_by_slot(tally)
+    active = np.arange(draws)
+    for _ in range(MOST_SHORT_STEPS):
+        step = Slope.of(wins[active], losses[active], unknowns[active], free=position is None).gradient @ inverse
+        unknowns[active] += np.clip(step, -STEP_LIMIT, STEP_LIMIT)
+        active = active[np.abs(step).max(1) > TOLERANCE]
+        if not len(active):
+            break
+    else:
+        rest = Tally(tally.first_wins[active], tally.second_wins[active], tally.first_ties[active])
+        fit = fit_leaderboards(rest, position=position)
+        unknowns[active] = np.column_stack([fit.scores, fit.position])
+    unknowns[:, :-1] = _centred(unknowns[:, :-1])
+    return unknowns
+
+
+def _centred(scores: Floats) -> Floats:
+    centred: Floats = scores - scores.mean(1, keepdims=True)
+    return centred
 
 
 def level(models: int) -> Floats:
@@ -82,22 +109,45 @@ def points_by_slot(tally: Tally) -> tuple[Floats, Floats]:
     return tally.first_wins + halves, tally.second_wins.transpose(0, 2, 1) + halves
 
 
-def slope(wins: Floats, losses: Floats, theta: Floats, beta: Floats) -> tuple[Floats, Floats]:
-    """Return the gradient (D, n + 1) and the curvature of the log likelihood by scores and position effect."""
-    draws, models = theta.shape
-    odds = np.exp(np.minimum(theta[:, None] - theta[:, :, None] - beta[:, None, None], HIGHEST_LOGIT))
-    chance = 1 / (1 + odds)
-    other = odds * chance
-    residual = wins * other - losses * chance
-    weight = (wins + losses) * chance * other
-    gradient = np.empty((draws, models + 1))
-    gradient[:, :-1] = residual.sum(2) - residual.sum(1)
-    gradient[:, -1] = residual.sum((1, 2))
-    early, late = weight.sum(2), weight.sum(1)
-    curvature = np.empty((draws, models + 1, models + 1))
-    curvature[:, :-1, :-1] = -weight - weight.transpose(0, 2, 1)
-    diagonal = np.arange(models)
-    curvature[:, diagonal, diagonal] += early + late
-    curvature[:, :-1, -1] = curvature[:, -1, :-1] = early - late
-    curvature[:, -1, -1] = early.sum(1)
-    return gradient, curvature
+@dataclass(frozen=True)
+class Slope:
+    """The log likelihood of D leaderboards about one point.
+
+    Attributes:
+        gradient: (D, n + 1) by scores and position effect.
+        weight: (D, n, n) the variance of the points of i, in the earlier slot, against j.
+        free: Whether the position effect may move.
+    """
+
+    gradient: Floats
+    weight: Floats
+    free: bool
+
+    @classmethod
+    def of(cls, wins: Floats, losses: Floats, unknowns: Floats, *, free: bool) -> Self:
+        """Return the slope at scores and position effects (D, n + 1)."""
+        theta, beta = unknowns[:, :-1], unknowns[:, -1]
+        odds = np.exp(np.minimum(theta[:, None] - theta[:, :, None] - beta[:, None, None], HIGHEST_LOGIT))
+        chance = 1 / (1 + odds)
+        other = odds * chance
+        residual = wins * other - losses * chance
+        gradient = np.zeros(unknowns.shape)
+        gradient[:, :-1] = residual.sum(2) - residual.sum(1)
+        if free:
+            gradient[:, -1] = residual.sum((1, 2))
+        return cls(gradient, (wins + losses) * chance * other, free)
+
+    @property
+    def curvature(self) -> Floats:
+        """(D, n + 1, n + 1); where the position effect may not move, its row and column are those of the identity."""
+        draws, models, _ = self.weight.shape
+        early, late = self.weight.sum(2), self.weight.sum(1)
+        curvature = np.zeros((draws, models + 1, models + 1))
+        curvature[:, :-1, :-1] = -self.weight - self.weight.transpose(0, 2, 1)
+        diagonal = np.arange(models)
+        curvature[:, diagonal, diagonal] += early + late
+        curvature[:, -1, -1] = 1
+        if self.free:
+            curvature[:, :-1, -1] = curvature[:, -1, :-1] = early - late
+            curvature[:, -1, -1] = early.sum(1)
+        return curvature

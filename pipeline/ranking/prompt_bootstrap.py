@@ -15,8 +15,8 @@ from .prompt_groups import Grouped
 from .pseudo_votes import HALF, with_pseudo_votes
 from .tally import Floats, Tally
 
-BLOCK = 1 << 21
-"""Cells of the tallies that are estimated from at a time."""
+BLOCK = 1 << 16
+"""Cells of the tallies that are estimated from at a time: they fit into the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,8 @@ class Draws:
         """Return (D, k): what a function finds that turns tallies (B, n, n) into numbers (B, k)."""
         draws, models, _ = self.drawn.first_wins.shape
         width = max(1, BLOCK // max(models**2, 1))
-        parts = (slice(start, start + width) for start in range(0, draws, width))
-        found = [estimate(_part(self.drawn, part)) for part in parts]
-        return np.concatenate(found) if found else np.zeros((0, models))
+        starts = range(0, max(draws, 1), width)
+        return np.concatenate([estimate(_part(self.drawn, slice(start, start + width))) for start in starts])
 
 
 def draw_prompts(grouped: Grouped, *, draws: int, seed: int) -> Draws:

@@ -8,13 +8,13 @@ known within 6 % (a standard error within 3 %), whatever the number of votes.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .codes import Codes, dense
+from .codes import Codes
 from .tally import Floats, Tally
 
 CELLS = 1 << 24
@@ -25,32 +25,43 @@ LEAST_GROUPS, MOST_GROUPS = 200, 1 << 14
 
 @dataclass(frozen=True)
 class Comparisons:
-    """M comparisons of two models each, one leaderboard's or many's.
+    """M comparisons of two of n models each.
+
+    A comparison is kept as the cell of a tally that it belongs to, the three arrays of a tally lying one after another:
+    `(kind * n + i) * n + j`, with kind 0 where i won in the earlier slot, 1 where i won in the later one, and 2 where
+    i, in the earlier slot, tied with j.
 
     Attributes:
+        models: n.
         prompt: (M,) the prompt, as a code that does not depend on the order of the votes.
-        first: (M,) the model in the earlier slot.
-        second: (M,) the model in the later slot.
-        outcome: (M,) 1 where the first won, -1 where the second did, 0 for a tie.
+        cell: (M,).
         weight: (M,) what each counts in a fit; None for 1 each.
         count: (M,) how many comparisons it is, one half if it stands there in both orders; None for 1 each.
-        first_share: (M,) which part of a vote on the first model it is; None for a whole one each.
-        second_share: (M,) likewise for the second model.
+        shares: (2, M) which part of a vote on i, and of one on j, it is; None for a whole one each.
     """
 
+    models: int
     prompt: Codes
-    first: Codes
-    second: Codes
-    outcome: Codes
+    cell: Codes
     weight: Floats | None = None
     count: Floats | None = None
-    first_share: Floats | None = None
-    second_share: Floats | None = None
+    shares: Floats | None = None
 
     def where(self, chosen: NDArray[np.bool_]) -> Self:
         """Return some of the comparisons."""
-        parts: dict[str, Any] = vars(self)
-        return type(self)(**{name: None if part is None else part[chosen] for name, part in parts.items()})
+        weight, count, shares = (
+            None if part is None else part[..., chosen] for part in (self.weight, self.count, self.shares)
+        )
+        return type(self)(self.models, self.prompt[chosen], self.cell[chosen], weight, count, shares)
+
+    def among(self, members: Codes) -> Self:
+        """Return the comparisons among some of the models, which are numbered anew."""
+        if len(members) == self.models:
+            return self
+        place = np.full((3, self.models, self.models), -1, np.int32)
+        place[:, members[:, None], members] = np.arange(3 * len(members) ** 2).reshape(3, len(members), -1)
+        cell = place.ravel()[self.cell]
+        return replace(self, models=len(members), cell=cell).where(cell >= 0)
 
 
 @dataclass(frozen=True)
@@ -61,8 +72,8 @@ class Grouped:
         models: n.
         groups: G.
         prompts: How many prompts there are, at least G.
-        group: (M,) the group of each comparison.
-        cell: (M,) which count of a tally it belongs to, the three arrays of a tally lying one after another.
+        group: (M,) the group of each comparison; ascending where not all groups are counted at once.
+        cell: (M,) the cell of a tally to which it belongs.
         weight: (M,) what it counts; None for 1 each.
     """
 
@@ -74,27 +85,23 @@ class Grouped:
     weight: Floats | None
 
     @classmethod
-    def of(cls, comparisons: Comparisons, models: int, seed: int = 0) -> Self:
+    def of(cls, comparisons: Comparisons, seed: int = 0) -> Self:
         """Put each prompt into a group, a group of its own where there are not too many."""
-        size = 3 * models**2
-        prompt, kept = dense(comparisons.prompt, int(comparisons.prompt.max(initial=-1)) + 1)
-        groups = min(len(kept), MOST_GROUPS, max(LEAST_GROUPS, CELLS // max(size, 1)))
-        assigned = np.random.default_rng(seed).permutation(len(kept)) % max(groups, 1)
-        if groups == len(kept):
-            assigned = np.arange(len(kept))
-        lost = comparisons.outcome < 0
-        kind = np.array([2, 0, 1], np.int32)[comparisons.outcome]
-        winner = np.where(lost, comparisons.second, comparisons.first)
-        loser = np.where(lost, comparisons.first, comparisons.second)
-        cell = (kind * models + winner) * models + loser
-        group, weight = assigned.astype(np.int32)[prompt], comparisons.weight
+        size = 3 * comparisons.models**2
+        present = np.bincount(comparisons.prompt) > 0
+        prompts = int(present.sum())
+        groups = min(prompts, MOST_GROUPS, max(LEAST_GROUPS, CELLS // max(size, 1)))
+        of_prompt = np.zeros(len(present), np.int32)
+        each = np.arange(prompts) if groups == prompts else np.random.default_rng(seed).permutation(prompts) % groups
+        of_prompt[present] = each
+        group, cell, weight = of_prompt[comparisons.prompt], comparisons.cell, comparisons.weight
         if groups * size > CELLS:
             order = np.argsort(group, kind="stable")
             group, cell, weight = group[order], cell[order], None if weight is None else weight[order]
-        return cls(models, groups, len(kept), group, cell, weight)
+        return cls(comparisons.models, groups, prompts, group, cell, weight)
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield the counts of all groups, so many at a time as fit into memory: which, and their counts (B, 3, n, n)."""
+        """Yield which groups, so many at a time as fit into memory, and their counts (B, 3, n, n)."""
         size = 3 * self.models**2
         width = max(1, CELLS // max(size, 1))
         for start in range(0, self.groups, width):
@@ -105,7 +112,7 @@ class Grouped:
             key = (self.group[rows] - start) * np.int64(size) + self.cell[rows]
             weight = None if self.weight is None else self.weight[rows]
             counts = np.bincount(key, weight, minlength=(end - start) * size)
-            yield slice(start, end), counts.reshape(-1, 3, self.models, self.models)
+            yield slice(start, end), counts.reshape(-1, 3, self.models, self.models).astype(np.float64, copy=False)
 
     def drawn(self, weights: Floats) -> tuple[Tally, Tally]:
         """Return the tally of all groups together, and one (D, n, n) for each of D weightings of them (D, G)."""

@@ -5,7 +5,7 @@ import numpy as np
 from .tally import Floats, Tally
 
 HALF = 0.5
-"""Of a win and of a loss. They are Jeffreys' prior of a share, which makes its estimate nearly unbiased on the logits."""
+"""Of a win and of a loss: Jeffreys' prior of a share, which makes its estimate in logits nearly unbiased."""
 
 
 def with_pseudo_votes(tally: Tally, wins: Floats | float = HALF, losses: Floats | float = HALF) -> Tally:
@@ -34,4 +34,5 @@ def shares_of_opponents(tally: Tally) -> Floats:
     points = tally.points
     votes = points + points.transpose(0, 2, 1)
     total = votes.sum(2, keepdims=True)
-    return np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
+    shares: Floats = np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
+    return shares

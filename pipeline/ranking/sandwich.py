@@ -1,7 +1,8 @@
 """Standard errors of Bradley–Terry scores that hold whatever the votes on one prompt have in common.
 
-The information of the likelihood takes votes as independent, and a tie as a coin that fell on its edge. The sandwich
-takes neither: with A the curvature and s_g the slope of the likelihood of the votes on prompt g, it is A⁻¹ Σ s_g s_g' A⁻¹.
+The curvature of the likelihood takes votes as independent, and half a win as half of an independent vote. The sandwich
+takes neither: with A the curvature and s_g the slope of the likelihood of the votes on prompt g, it is
+A⁻¹ Σ s_g s_g' A⁻¹.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from .tally import Floats, Tally
 def clustered_covariance(fit: GlobalFit, grouped: Grouped, tally: Tally, *, position_known: bool = False) -> Floats:
     """Return the covariance (n + 1, n + 1) of the scores and the position effect.
 
-    It is multiplied by G/(G-1), and infinite with one group. The pseudo-votes count as random as they are in
+    It is multiplied by G/(G-1), and NaN with one group. The pseudo-votes count as random as they are in
     `prompt_bootstrap`, so that a model that won everything has no error of zero.
 
     Args:
@@ -29,6 +30,8 @@ def clustered_covariance(fit: GlobalFit, grouped: Grouped, tally: Tally, *, posi
         White (1982), Econometrica 50; Liang and Zeger (1986), Biometrika 73, for clusters.
     """
     models, groups = grouped.models, grouped.groups
+    if groups < 2:
+        return np.full((models + 1, models + 1), np.nan)
     theta = fit.scores[0]
     chance = logistic(theta[:, None] - theta + fit.position[0])
     # What a win in the first slot, one in the second, and a tie of i and j add to the slope by the margin of i over j.
@@ -36,11 +39,9 @@ def clustered_covariance(fit: GlobalFit, grouped: Grouped, tally: Tally, *, posi
     to_first = np.array([1, -1, 1])[:, None, None] * gain
     slopes = np.zeros((groups, models + 1))
     for part, counts in grouped.blocks():
-        moved = np.einsum("gkij,kij->gij", counts, gain, optimize=True)
-        slopes[part, :-1] = moved.sum(2) - moved.sum(1)
-        slopes[part, -1] = np.einsum("gkij,kij->g", counts, to_first, optimize=True)
-    meat = slopes.T @ slopes * (groups / (groups - 1) if groups > 1 else np.inf) if groups else np.zeros_like(gain[0])
-    meat = meat + _of_pseudo_votes(chance, shares_of_opponents(tally)[0])
+        slopes[part, :-1] = np.einsum("gkij,kij->gi", counts, gain) - np.einsum("gkij,kij->gj", counts, gain)
+        slopes[part, -1] = np.einsum("gkij,kij->g", counts, to_first)
+    meat = groups / (groups - 1) * slopes.T @ slopes + _of_pseudo_votes(chance, shares_of_opponents(tally)[0])
     if position_known:
         meat[-1], meat[:, -1] = 0, 0
     bread = np.linalg.inv(fit.information[0])

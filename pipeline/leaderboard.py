@@ -1,0 +1,303 @@
+"""leaderboard: votes in, the models ranked over all prompts out."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from .errors import UsageError, did_you_mean
+from .formats.leaderboards import (
+    Against,
+    Board,
+    Leaderboard,
+    Standing,
+    as_json,
+    as_text,
+    known,
+    table_rows,
+    unranked,
+)
+from .formats.metadata import values_of
+from .formats.shown import Shown, read_shown
+from .formats.votes import Flags
+from .provenance import Provenance
+from .ranking.boards import Board as Ranked
+from .ranking.boards import Settings, boards_of
+from .ranking.codes import Codes, spans
+from .ranking.head_to_head import HeadToHead
+from .ranking.leaderboards import IN_LOGITS, METHODS, WITH_POSITION
+from .ranking.model_comparisons import compare_models
+from .ranking.special import wilson_interval
+from .reading import display, fingerprint
+from .summary import Figure, Summary
+from .tables import LEADERBOARD
+from .writing import TableWriter
+
+__all__ = ["as_json", "as_text", "leaderboard"]
+
+SCALES = ("logit", "elo")
+MOST_MODELS = 500
+MOST_NAMED = 5
+MARKED_BIAS = 0.05
+"""How far from one half the first slot's share may lie before a user of a method that ignores slots is warned."""
+
+
+def leaderboard(
+    votes: str | Path,
+    output: str | Path | None = None,
+    *,
+    responses: str | Path | None = None,
+    by: str | None = None,
+    criterion: str | None = None,
+    method: str = "bradley-terry",
+    position_effect: float | Literal["estimate"] | None = "estimate",
+    scale: str = "logit",
+    anchor: str | None = None,
+    draws: int = 100,
+    seed: int = 0,
+) -> Leaderboard:
+    """Rank the models over all prompts, with errors that hold where votes on one prompt are alike.
+
+    Prompts, not votes, are drawn anew to see how far the result is due to chance. Models that were never compared with
+    each other, not even through others, are ranked apart.
+
+    Args:
+        votes: A votes table, or a file with `prompt_id`, `judge`, `shown` and `ranks`, or `-`.
+        output: Where the leaderboard goes as a table, if it is wanted as one: .parquet, .jsonl, or `-`.
+        responses: The responses, to know which model wrote what was shown; without them, what was shown is ranked.
+        by: A column of the prompts, for a leaderboard of each of its values beside that of all prompts.
+        criterion: Which votes to rank by, where they are by several criteria.
+        method: One of `ranking.leaderboards.METHODS`.
+        position_effect: How much the earlier slot is favoured, in logits; "estimate" finds it together with the scores,
+            None takes it as 0. Only the models of comparisons heed it.
+        scale: "logit", or "elo" for points of which 400 are odds of ten to one, around 1000.
+        anchor: The model whose score is fixed, at 0 logits or 1000 points; without it, their mean is.
+        draws: How often prompts are drawn.
+        seed: What the draws depend on.
+
+    Raises:
+        UsageError: A file or an option cannot be used.
+    """
+    effect = _check(method, position_effect, scale, anchor, draws)
+    if by is not None and responses is None:
+        raise UsageError("Prompts can be told apart by a column only with the responses.", "Give --responses.")
+    settings = {
+        "method": method,
+        "by": by,
+        "criterion": criterion,
+        "position_effect": position_effect,
+        "scale": scale,
+        "anchor": anchor,
+        "draws": draws,
+        "seed": seed,
+    }
+    with ExitStack() as stack:
+        writer = None
+        if output is not None:
+            inputs = [fingerprint(path) for path in (votes, responses) if path is not None]
+            made = Provenance("leaderboard", settings, inputs)
+            writer = stack.enter_context(TableWriter(output, LEADERBOARD.schema, made))
+        shown = read_shown(votes, responses, criterion)
+        _check_models(shown.models, votes, anchor, by_name=responses is None)
+        number = None if anchor is None else shown.models.index(anchor)
+        how = Settings(method, effect, elo=scale == "elo", anchor=number, draws=draws, seed=seed)
+        comparisons, compares = compare_models(
+            shown.prompt,
+            shown.offsets,
+            shown.model,
+            shown.ranks,
+            shown.ratings,
+            shown.source,
+            len(shown.models),
+            by_ballot=method == "borda",
+        )
+        if not len(comparisons.prompt):
+            raise UsageError(f"No vote in {display(votes)} compares two models.", "See their columns status and error.")
+        counted, ranked, lonely = boards_of(comparisons, how)
+        if responses is None and len(shown.prompt_ids) > 1 and counted.prompts.max() == 1:
+            raise UsageError(
+                f"What was shown in {display(votes)} are answers, not models: none is shown on two prompts.",
+                "Give --responses, which say which model wrote each.",
+            )
+        found = [*_boards(shown.models, counted, ranked, None, number), *_lonely(shown.models, lonely)]
+        if by is not None and responses is not None:
+            codes, values = values_of(responses, by, shown.prompt_ids)
+            of_comparison = codes[comparisons.prompt]
+            for code, value in enumerate(values):
+                if (chosen := of_comparison == code).any():
+                    part, ranked, _ = boards_of(comparisons.where(chosen), how)
+                    found += _boards(shown.models, part, ranked, value, number)
+        result = Leaderboard(method, scale if method in IN_LOGITS else method, by, found)
+        if writer is not None:
+            writer.write_rows(list(table_rows(result)))
+    target = "standard output" if output is None else str(output)
+    return replace(result, summary=_summary(shown, counted, compares, result, anchor, target))
+
+
+def _check(
+    method: str, position_effect: float | Literal["estimate"] | None, scale: str, anchor: str | None, draws: int
+) -> float | None:
+    """Check the options; return the position effect where it is known."""
+    if method not in METHODS:
+        raise UsageError(f"There is no method '{method}'.", did_you_mean(method, list(METHODS)))
+    if scale not in SCALES:
+        raise UsageError(f"There is no scale '{scale}'.", did_you_mean(scale, list(SCALES)))
+    if method not in IN_LOGITS and (scale != "logit" or anchor is not None):
+        raise UsageError(
+            f"The scores of {method} have a unit of their own, so they take neither --scale nor --anchor.",
+            f"Methods that do: {', '.join(name for name in METHODS if name in IN_LOGITS)}.",
+        )
+    if draws < 2:
+        raise UsageError(f"With --draws {draws}, no error can be estimated.", "Draw 100 times or more.")
+    effect = None if position_effect == "estimate" else position_effect or 0.0
+    if effect is not None and not (isinstance(effect, float | int) and math.isfinite(effect)):
+        raise UsageError(f"A position effect cannot be {position_effect}.", "Give a number of logits, or 'estimate'.")
+    if effect and method != "bradley-terry":
+        raise UsageError(f"{method} takes no given position effect.", "Give it to bradley-terry, or have it estimated.")
+    return effect
+
+
+def _check_models(models: Sequence[str], votes: str | Path, anchor: str | None, *, by_name: bool) -> None:
+    if len(models) > MOST_MODELS:
+        hint = "Give --responses, so that answers of the same model count as one." if by_name else "Leave some out."
+        raise UsageError(
+            f"The votes in {display(votes)} are on {len(models):,} different {'ids' if by_name else 'models'}; "
+            f"a leaderboard takes at most {MOST_MODELS}.",
+            hint,
+        )
+    if anchor is not None and anchor not in models:
+        raise UsageError(f"There is no model '{anchor}' to fix.", did_you_mean(anchor, list(models)))
+
+
+def _boards(
+    models: list[str], counted: HeadToHead, found: list[Ranked], value: str | None, anchor: int | None
+) -> Iterator[Board]:
+    for part, board in enumerate(found, start=1):
+        effects = board.estimate.drawn_position
+        yield Board(
+            value,
+            part,
+            list(_standings(models, board, counted, anchor)),
+            board.prompts,
+            known(board.estimate.position),
+            known(float(np.std(effects, ddof=1))) if len(effects) > 1 else None,
+            known(board.estimate.tie),
+        )
+
+
+def _lonely(models: list[str], lonely: Codes) -> Iterator[Board]:
+    if len(lonely):
+        yield Board(None, 0, [unranked(models[code]) for code in lonely], 0)
+
+
+def _standings(models: list[str], board: Ranked, counted: HeadToHead, anchor: int | None) -> Iterator[Standing]:
+    found, sure = board.estimate, board.standings
+    by_vote, by_prompt = (np.sqrt(np.maximum(np.diagonal(part), 0)) for part in (found.by_vote, found.by_prompt))
+    met, total = counted.met, counted.ties.sum(1)
+    for place, code in enumerate(board.members):
+        fixed = code == anchor  # by the user's choice, not by the votes
+        won, lost = counted.wins[code].sum(), counted.wins[:, code].sum()
+        flags = {"never-won": not won + total[code], "never-lost": not lost + total[code]}
+        yield Standing(
+            model=models[code],
+            rank=int(board.ranks[place]),
+            rank_low=int(sure.best[place]),
+            rank_high=int(sure.worst[place]),
+            score=float(found.scores[place]),
+            low=None if fixed else known(sure.low[place]),
+            high=None if fixed else known(sure.high[place]),
+            standard_error=None if fixed else known(sure.standard_errors[place]),
+            vote_error=None if fixed else known(by_vote[place]),
+            prompt_error=None if fixed else known(by_prompt[place]),
+            over_next=known(sure.over_next[place]),
+            flags=[name for name, raised in flags.items() if raised],
+            win_rate=float((won + total[code] / 2) / met[code].sum()),
+            votes=round(counted.votes[code]),
+            prompts=int(counted.prompts[code]),
+            wins=round(won),
+            ties=round(total[code]),
+            losses=round(lost),
+            against=[
+                Against(
+                    models[other],
+                    round(counted.wins[code, other]),
+                    round(counted.ties[code, other]),
+                    round(counted.wins[other, code]),
+                    int(counted.pair_prompts[code, other]),
+                )
+                for other in np.flatnonzero(met[code])
+            ],
+        )
+
+
+def _summary(
+    shown: Shown, counted: HeadToHead, compares: Flags, result: Leaderboard, anchor: str | None, output: str
+) -> Summary:
+    overall = [board for board in result.boards if board.value is None]
+    best = overall[0]
+    prompts = len(np.unique(shown.prompt[compares]))
+    figures: dict[str, Figure] = {
+        "models": len(shown.models),
+        "prompts": prompts,
+        "comparisons": round(counted.met.sum() / 2),
+        "boards": len(result.boards),
+        "position_effect": best.position_effect,
+        "position_effect_error": best.position_error,
+        "tie_parameter": best.tie,
+    }
+    return Summary(
+        "leaderboard",
+        output,
+        "votes",
+        rows_in=len(compares),
+        rows_out=int(compares.sum()),
+        dropped=_left_out(shown, compares),
+        figures={name: figure for name, figure in figures.items() if figure is not None},
+        warnings=tuple(_warnings(overall, result, counted, anchor, prompts)),
+    )
+
+
+def _left_out(shown: Shown, compares: Flags) -> dict[str, int]:
+    silent = np.flatnonzero(shown.valid & ~compares)
+    sizes = np.diff(shown.offsets)[silent]
+    slots = shown.model[spans(shown.offsets[silent], sizes)]
+    begins = np.cumsum(sizes) - sizes
+    alike = np.zeros(0, bool)
+    if len(silent):
+        alike = (sizes > 1) & (np.minimum.reduceat(slots, begins) == np.maximum.reduceat(slots, begins))
+    return {
+        "without a verdict": int((~shown.valid).sum()),
+        "between answers of one model": int(alike.sum()),
+        "that compare nothing": int((~alike).sum()),
+    }
+
+
+def _warnings(
+    overall: list[Board], result: Leaderboard, counted: HeadToHead, anchor: str | None, prompts: int
+) -> Iterator[str]:
+    ranked = [board for board in overall if board.part]
+    if len(ranked) > 1:
+        yield (
+            f"The models fall into {len(ranked)} parts that were never compared with each other: "
+            "scores and ranks of different parts cannot be compared."
+        )
+    if lonely := [standing.model for board in overall if not board.part for standing in board.standings]:
+        names = ", ".join(lonely[:MOST_NAMED]) + (", …" if len(lonely) > MOST_NAMED else "")
+        yield f"{len(lonely):,} of the models were compared with no other, so they have no rank: {names}."
+    if prompts < 2:
+        yield "All votes are on one prompt, so nothing is known of what other prompts would say."
+    if anchor is not None:
+        without = sum(anchor not in {standing.model for standing in board.standings} for board in result.boards)
+        if without:
+            yield f"{anchor} is not on {without:,} of {len(result.boards):,} boards: there, the scores' mean is fixed."
+    first_won, decisive = round(counted.first_slot[0]), round(sum(counted.first_slot))
+    low, high = wilson_interval(first_won, decisive) if decisive else (0.5, 0.5)
+    if result.method not in WITH_POSITION and max(low - 0.5, 0.5 - high) > MARKED_BIAS:
+        yield (
+            f"The first slot won {first_won / decisive:.0%} of the decisive comparisons, and {result.method} does not "
+            "correct for that. Judge in both orders, or use bradley-terry."
+        )

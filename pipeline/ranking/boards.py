@@ -1,0 +1,89 @@
+"""Leaderboards of those models that were compared with each other, from all comparisons."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .codes import Codes
+from .elo_limit import SCALE
+from .head_to_head import HeadToHead, head_to_head, parts_of
+from .leaderboards import RESOLUTION, Estimate, estimate
+from .places import places
+from .prompt_bootstrap import draw_prompts
+from .prompt_groups import Comparisons, Grouped
+from .standings import Standings, standings
+
+ELO_ZERO = 1000.0
+"""Where the scale of Elo puts the mean of the models, or the anchor."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How leaderboards are made.
+
+    Attributes:
+        method: One of `leaderboards.METHODS`.
+        position: The position effect where it is known; None estimates it.
+        elo: Whether scores are Elo points instead of logits.
+        anchor: The model whose score is fixed, if it is on the board.
+        draws: How often prompts are drawn.
+        seed: Of the draws.
+    """
+
+    method: str
+    position: float | None
+    elo: bool
+    anchor: int | None
+    draws: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """One leaderboard of n models.
+
+    Attributes:
+        members: (n,) the models' codes, best first.
+        ranks: (n,) 1, 2, 2, 4.
+        estimate: Their scores, in the same order.
+        standings: How sure these are.
+        prompts: On how many prompts they were compared.
+        groups: Into how many groups those were put.
+    """
+
+    members: Codes
+    ranks: Codes
+    estimate: Estimate
+    standings: Standings
+    prompts: int
+    groups: int
+
+
+def boards_of(comparisons: Comparisons, settings: Settings) -> tuple[HeadToHead, list[Board], Codes]:
+    """Rank models, those that were never compared with each other, not even through others, apart.
+
+    Returns:
+        All counts, the boards, that with most models first, and the models that were compared with none.
+    """
+    counted = head_to_head(comparisons)
+    parts = parts_of(counted.met)
+    sizes = np.bincount(parts)
+    members = [np.flatnonzero(parts == part) for part in np.flatnonzero(sizes > 1)]
+    boards = [_board(comparisons.among(some), some, settings) for some in members]
+    return counted, boards, np.flatnonzero(sizes[parts] == 1)
+
+
+def _board(comparisons: Comparisons, members: Codes, settings: Settings) -> Board:
+    grouped = Grouped.of(comparisons, settings.seed)
+    draws = draw_prompts(grouped, draws=settings.draws, seed=settings.seed)
+    found = estimate(settings.method, grouped, draws, position=settings.position)
+    anchors = np.flatnonzero(members == settings.anchor) if settings.anchor is not None else members[:0]
+    if len(anchors):
+        found = found.against(int(anchors[0]))
+    if settings.elo:
+        found = found.scaled(SCALE, ELO_ZERO)
+    order, ranks = (part[0] for part in places(found.scores[None]))
+    found = found.reordered(order)
+    resolution = RESOLUTION.get(settings.method, 0.0)
+    sure = standings(found.scores, found.drawn, groups=draws.groups, resolution=resolution)
+    return Board(members[order], ranks, found, sure, grouped.prompts, draws.groups)

@@ -1,0 +1,52 @@
+"""Elo ratings averaged over all orders of the votes, without playing any of them.
+
+One vote moves two ratings by K times its surprise. In a random order the ratings drift along the slope of Bradley and
+Terry's likelihood, each as far as its number of votes takes it: after many votes to the maximum, after few not as far.
+Following the slope instead of the votes gives the average over orders, but for terms of the order of K, at a cost that
+does not depend on the number of votes.
+"""
+
+import math
+
+import numpy as np
+
+from .global_bradley_terry import Slope, points_by_slot
+from .tally import Floats, Tally
+
+K = 4.0
+SCALE = 400 / math.log(10)
+"""Elo points of one logit."""
+
+STEPS, GROWTH = 60, 1.2
+"""The drift is followed in steps that grow: the first are short enough for a model with a million votes."""
+
+
+def elo_limit(tally: Tally, *, like: Tally | None = None, k: float = K) -> Floats:
+    """Return ratings (D, n), in logits with sum zero; 400/ln 10 times that are Elo points.
+
+    Every vote is played once, starting from equal ratings. The slots make no difference. Models without votes stay at
+    the level where all begin. For fixed models it is a Bradley-Terry fit that is drawn towards equality where votes are
+    few, the more the smaller K.
+
+    Args:
+        tally: (D, n, n).
+        like: (1, n, n), a tally that the others resemble, as draws of its votes do; its curvature serves for all. Where
+            there is one tally only, it may be left out.
+        k: What a vote of which the outcome was certain to be another moves, in points.
+
+    Source:
+        "Elo Uncovered" (arXiv 2311.17295), for the average over orders; Hairer and Wanner (1996), chapter IV.7, for the
+        linearly implicit steps.
+    """
+    models = tally.first_wins.shape[1]
+    wins, losses = points_by_slot(tally)
+    likes = points_by_slot(like or tally)
+    theta, path = np.zeros((len(wins), models + 1)), np.zeros((1, models + 1))
+    length = k / SCALE * (GROWTH - 1) / (GROWTH**STEPS - 1) * GROWTH ** np.arange(STEPS)
+    for step in length:
+        leader = Slope.of(*likes, path, free=False)
+        reach = np.linalg.inv(leader.curvature[0] + np.eye(models + 1) / step)
+        theta += Slope.of(wins, losses, theta, free=False).gradient @ reach
+        path += leader.gradient @ reach
+    ratings: Floats = theta[:, :-1] - theta[:, :-1].mean(1, keepdims=True)
+    return ratings
