@@ -22,8 +22,8 @@ _limits = msgspec.json.Decoder(_Limits).decode
 def expected_cost(request: Request, meter: Meter) -> float:
     """Return about what a call will cost in US dollars; 0 where the server tells its charges only afterwards.
 
-    The prompt is estimated. The answer is taken to be as long as its limit allows, so that a limit on money holds; where
-    it has none, as long as those of this model in this run were on average.
+    The prompt is estimated. The answer is taken to be as long as its limit allows, so that a limit on money holds;
+    where it has none, as long as those of this model in this run were on average.
     """
     limits, use = _limits(request.body), meter.uses.get(request.model)
     mean = round(use.completion_tokens / use.sent) if use and use.sent else UNKNOWN_ANSWER_TOKENS
