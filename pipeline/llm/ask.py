@@ -23,7 +23,7 @@ from .interrupts import first_interrupt
 from .meter import Meter
 from .models import Model
 from .requests import Request
-from .retry import with_retries
+from .retry import pause, with_retries
 from .store import AnswerStore
 
 About = TypeVar("About")
@@ -108,6 +108,8 @@ class _Window(Generic[About]):
         self._meter = meter
         self._concurrency = concurrency
         self._bounds = bounds
+        self._busy = 0
+        self._returning: deque[asyncio.Future[None]] = deque()
         self._launched = 0
         self._failed = 0
         self._reserved: dict[str, float] = {}
@@ -155,7 +157,7 @@ class _Window(Generic[About]):
 
     def _fill(self) -> None:
         """Send until the window is full, nothing is left, or what waits for its turn is too much."""
-        while len(self._tasks) < self._concurrency and not self._ending:
+        while self._busy < self._concurrency and not self._ending:
             if self._missing:
                 if why := self._bounds.why_stop(self._launched, self._launched - len(self._tasks), self._failed):
                     self.end(RunError(f"The run stopped: {why}.", GO_ON))
@@ -204,24 +206,48 @@ class _Window(Generic[About]):
 
     def _launch(self, request: Request) -> None:
         self._launched += 1
+        self._occupy()
         task = asyncio.get_running_loop().create_task(self._call(request))
         self._tasks.add(task)
-        self._meter.in_flight += 1
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._meter.in_flight -= 1
-        self._advanced.set()
+        self._vacate()
         if not task.cancelled() and (error := task.exception()):
             self._stopped = self._stopped or error
+
+    def _occupy(self) -> None:
+        self._busy += 1
+        self._meter.in_flight += 1
+
+    def _vacate(self) -> None:
+        """Give a slot of the window up: first to a call that comes back for another attempt, else to a new one."""
+        self._busy -= 1
+        self._meter.in_flight -= 1
+        while self._returning and self._busy < self._concurrency:
+            if not (call := self._returning.popleft()).done():
+                self._occupy()
+                call.set_result(None)
+        self._advanced.set()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before another attempt; meanwhile the call's slot serves others."""
+        self._vacate()
+        await pause(seconds)
+        if self._busy < self._concurrency:
+            self._occupy()
+            return
+        call = asyncio.get_running_loop().create_future()
+        self._returning.append(call)
+        await call
 
     async def _call(self, request: Request) -> None:
         """Ask until there is an answer or none is to be had."""
         server = request.model.base_url
         try:
             answer = await with_retries(
-                lambda: self._send(request), lambda: server in self._reached, self._meter.count_retry
+                lambda: self._send(request), lambda: server in self._reached, self._meter.count_retry, self._pause
             )
         except StopError as error:
             raise _refused(request.model, error) from error

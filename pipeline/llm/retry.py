@@ -29,8 +29,16 @@ def _wait(state: RetryCallState) -> float:
     return _backoff(state)
 
 
+async def pause(seconds: float) -> None:
+    """Wait before another attempt."""
+    await sleep(seconds)
+
+
 async def with_retries(
-    send: Callable[[], Awaitable[Result]], was_reached: Callable[[], bool], on_retry: Callable[[], None]
+    send: Callable[[], Awaitable[Result]],
+    was_reached: Callable[[], bool],
+    on_retry: Callable[[], None],
+    wait: Callable[[float], Awaitable[None]] = pause,
 ) -> Result:
     """Return what `send` gives, trying again after transient failures.
 
@@ -40,6 +48,7 @@ async def with_retries(
         send: Sends the call once.
         was_reached: Tells whether the server has ever answered; one that never did is given up sooner.
         on_retry: Told before each further attempt.
+        wait: Waits so many seconds before it.
 
     Raises:
         CallError: The last failure.
@@ -62,6 +71,6 @@ async def with_retries(
         return state.attempt_number >= (ATTEMPTS_TO_REACH if unreachable else ATTEMPTS)
 
     retrying = AsyncRetrying(
-        sleep=sleep, retry=retry_if_exception_type(TransientError), wait=_wait, stop=is_last, reraise=True
+        sleep=wait, retry=retry_if_exception_type(TransientError), wait=_wait, stop=is_last, reraise=True
     )
     return await retrying(attempt)

@@ -299,3 +299,27 @@ def test_the_first_ctrl_c_sends_nothing_more_and_keeps_what_is_in_flight(store: 
     assert 20 < sent < 40
     assert len(store.get([request(text).key for text in sender.sent])) == sent
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_call_that_waits_for_another_attempt_leaves_its_place_to_others(
+    store: AnswerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Echo(lambda text, attempt: TransientError("HTTP 429", 1.0) if (text, attempt) == ("a", 1) else 0.0)
+
+    async def until_the_other_was_sent(seconds: float) -> None:
+        async with asyncio.timeout(20):
+            while not sender.sent["b"]:  # noqa: ASYNC110 - nothing signals that it was sent
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr("prefpipe.pipeline.llm.retry.sleep", until_the_other_was_sent)
+    answers = run(["a", "b", "c"], store, sender, concurrency=1)
+    assert [answer.text for _, answer in answers] == ["re: a", "re: b", "re: c"]
+    assert sender.most_in_flight == 1
+
+
+def test_calls_that_come_back_together_never_overfill_the_window(store: AnswerStore) -> None:
+    sender = Echo(lambda text, attempt: TransientError("HTTP 429") if attempt < 3 else 0.001)
+    meter = Meter()
+    assert len(run([str(number) for number in range(60)], store, sender, meter, concurrency=5)) == 60
+    assert sender.most_in_flight <= 5
+    assert meter.in_flight == 0
