@@ -1,0 +1,98 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import polars as pl
+import pytest
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+def test_the_table_goes_to_standard_output_and_the_account_beside_it(prefpipe: Run, data: Path) -> None:
+    done = prefpipe("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet")
+    header, *rows = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert header.split() == ["rank", "model", "logit", "95", "%", "interval", "win", "rate", "votes", "prompts"]
+    assert [row.split()[1] for row in rows] == ["sim:strong", "sim:fair", "sim:weak"]
+    assert "leaderboard  30 votes in = 30 out + 0 dropped" in done.stderr
+
+
+@pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}, {"COLUMNS": "20"}])
+def test_the_table_is_plain_on_any_terminal(
+    prefpipe: Run, data: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]
+) -> None:
+    plain = prefpipe("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet").stdout
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    done = prefpipe("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet")
+    assert done.stdout == plain
+    assert "\x1b" not in done.stdout
+
+
+def test_json_is_one_object_with_head_to_head_counts(prefpipe: Run, data: Path) -> None:
+    done = prefpipe(
+        *("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet"),
+        *("--json", "--scale", "elo", "--anchor", "sim:fair", "--by", "topic", "-o", "out.jsonl"),
+    )
+    told = json.loads(done.stdout)
+    assert [board["value"] for board in told["boards"]] == [None, "any"]
+    best = told["boards"][0]["standings"][0]
+    assert [other["model"] for other in best["against"]] == ["sim:fair", "sim:weak"]
+    assert told["summary"]["output"] == "out.jsonl"
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text("utf-8").splitlines()]
+    assert [row["score"] for row in rows if row["model"] == "sim:fair"] == [1000, 1000]
+    assert rows[0]["against"] == best["against"]
+
+
+def test_written_to_standard_output_there_are_only_rows(prefpipe: Run, data: Path) -> None:
+    done = prefpipe("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet", "-o", "-")
+    assert [json.loads(line)["rank"] for line in done.stdout.splitlines()] == [1, 2, 3]
+
+
+def test_votes_come_from_standard_input(prefpipe: Run) -> None:
+    rows = [{"prompt_id": p, "judge": "ana", "shown": ["a", "b"], "ranks": [1, 2]} for p in "pqrs"]
+    done = prefpipe("leaderboard", "-", "--method", "win-rate", stdin="".join(json.dumps(row) + "\n" for row in rows))
+    assert [row.split()[1] for row in done.stdout.splitlines()[1:]] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--method", "elos"], "error: There is no method 'elos'."),
+        (["--anchor", "sim:string"], "error: There is no model 'sim:string' to fix."),
+        (["--by", "topics"], "has a column 'topics'."),
+        (["-o", "out.txt"], "error: The ending of out.txt names no format that can be written."),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_leaves_nothing(
+    prefpipe: Run, data: Path, arguments: list[str], sentence: str
+) -> None:
+    done = prefpipe(
+        "leaderboard",
+        data / "votes.parquet",
+        "--responses",
+        data / "responses.parquet",
+        "-o",
+        "out.parquet",
+        *arguments,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    first, hint = done.stderr.splitlines()
+    assert sentence in first
+    assert hint.startswith("hint:  ")
+    assert not list(Path().glob("*out*"))
+
+
+def test_a_plan_of_repeats_is_shown_as_text_or_as_json(prefpipe: Run, data: Path) -> None:
+    rows = pl.read_parquet(data / "votes.parquet")
+    pl.concat([rows, rows.with_columns(repeat=pl.lit(1, pl.Int32))]).write_parquet("pilot.parquet")
+    done = prefpipe("repeats", "pilot.parquet", "--min-w", 0.7, "--up-to", 3)
+    assert done.returncode == 0
+    assert done.stdout.startswith("One ranking has a reliability of 1.00")
+    assert "warning: The pilot has 5 prompts that were ranked twice" in done.stderr
+    told = json.loads(prefpipe("repeats", "pilot.parquet", "--json", "--reliability", 0.8).stdout)
+    assert (told["wanted"], told["repeats"], len(told["steps"])) == (0.8, 1, 10)
+    refused = prefpipe("repeats", data / "votes.parquet")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "has two complete rankings." in refused.stderr
