@@ -248,7 +248,7 @@ def as_text(plan: RepeatPlan) -> str:
         f"{answer} a reliability of {plan.wanted:g}.",
         "",
     ]
-    names = ["repeats", "reliability", "95 % interval", "correlation with the truth", "calls a prompt", "calls"]
+    names = ["repeats", "reliability", "95 % interval", "with infinitely many", "calls a prompt", "calls"]
     rows = [
         [
             str(step.repeats),

@@ -1,7 +1,8 @@
 """Which models votes show, in place of which answers: what a leaderboard reads."""
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,9 @@ from .votes import _READ, Flags, _Batch, _batches, _check_criterion, _check_dist
 
 TOGETHER = 8
 """Batches that are checked as one."""
+
+AHEAD = 2
+"""How many times as many are read before the oldest are checked."""
 
 _LEAN = replace(
     VOTES,
@@ -127,13 +131,16 @@ def _lean(path: str | Path) -> Iterator[_Batch]:
     row = 1
     tables = read(path, _LEAN)
     with ThreadPoolExecutor(1) as checker:
-        checked = []
+        waiting: deque[Future[_Batch]] = deque()
         while some := list(islice(tables, TOGETHER)):
             table = pa.concat_tables(some)
             table = table.append_column("repeat", pa.nulls(table.num_rows, pa.int32()))
-            checked.append(checker.submit(_checked, table, _Rows(display(path), row)))
+            waiting.append(checker.submit(_checked, table, _Rows(display(path), row)))
             row += table.num_rows
-        yield from (batch.result() for batch in checked)
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        for batch in waiting:
+            yield batch.result()
 
 
 def _raters(batches: list[_Batch], rated: Codes, prompt: Codes, offsets: Codes, shown: Codes) -> Codes:

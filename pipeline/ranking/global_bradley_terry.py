@@ -6,6 +6,7 @@ leaderboard has votes enough to bring its own.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -33,10 +34,15 @@ class GlobalFit:
     position: Floats
     information: Floats
 
+    @cached_property
+    def inverse(self) -> Floats:
+        """(D, n + 1, n + 1), of the information."""
+        return np.linalg.inv(self.information).astype(np.float64, copy=False)
+
     @property
     def covariance(self) -> Floats:
         """(D, n + 1, n + 1), of the centred scores and β, taking votes as independent."""
-        return np.linalg.inv(self.information) - level(self.scores.shape[1])
+        return self.inverse - level(self.scores.shape[1])
 
 
 def fit_leaderboards(tally: Tally, *, position: float | None = None) -> GlobalFit:
@@ -74,11 +80,11 @@ def refit(tally: Tally, near: GlobalFit, *, position: float | None = None) -> Fl
     """
     draws = len(tally.first_wins)
     unknowns = np.tile(np.append(near.scores[0], near.position[0]), (draws, 1))
-    inverse = np.linalg.inv(near.information[0])
     wins, losses = points_by_slot(tally)
     active = np.arange(draws)
     for _ in range(MOST_SHORT_STEPS):
-        step = Slope.of(wins[active], losses[active], unknowns[active], free=position is None).gradient @ inverse
+        slope = Slope.of(wins[active], losses[active], unknowns[active], free=position is None)
+        step = slope.gradient @ near.inverse[0]
         unknowns[active] += np.clip(step, -STEP_LIMIT, STEP_LIMIT)
         active = active[np.abs(step).max(1) > TOLERANCE]
         if not len(active):

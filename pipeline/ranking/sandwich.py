@@ -44,7 +44,7 @@ def clustered_covariance(fit: GlobalFit, grouped: Grouped, tally: Tally, *, posi
     meat = groups / (groups - 1) * slopes.T @ slopes + _of_pseudo_votes(chance, shares_of_opponents(tally)[0])
     if position_known:
         meat[-1], meat[:, -1] = 0, 0
-    bread = np.linalg.inv(fit.information[0])
+    bread = fit.inverse[0]
     covariance: Floats = bread @ meat @ bread
     return covariance
 

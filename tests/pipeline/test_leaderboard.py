@@ -352,7 +352,7 @@ def test_many_models_and_more_groups_than_fit_are_ranked_as_few_are(
 
     votes = write_lines("votes.jsonl", simulated(30, models="abcde"))
     whole = leaderboard(votes, draws=20)
-    monkeypatch.setattr(prompt_groups, "CELLS", 200)
+    monkeypatch.setattr(prompt_groups, "BLOCK", 200)
     monkeypatch.setattr(prompt_bootstrap, "BLOCK", 60)
     parts = leaderboard(votes, draws=20)
     for one, other in zip(whole.boards[0].standings, parts.boards[0].standings, strict=True):

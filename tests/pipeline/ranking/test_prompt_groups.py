@@ -23,7 +23,7 @@ def stacked(tally: Tally) -> np.ndarray:
 def test_drawn_tallies_are_the_weighted_sums_of_the_tallies_of_prompts(
     monkeypatch: pytest.MonkeyPatch, weighted: bool, cells: int
 ) -> None:
-    monkeypatch.setattr(module, "CELLS", cells)
+    monkeypatch.setattr(module, "BLOCK", cells)
     comparisons = some(weighted=weighted)
     grouped = Grouped.of(comparisons)
     assert (grouped.groups, grouped.prompts) == (6, 6)

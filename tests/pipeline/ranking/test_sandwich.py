@@ -105,5 +105,5 @@ def test_with_one_prompt_nothing_is_known() -> None:
 def test_it_is_the_same_however_many_groups_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     comparisons = votes(np.random.default_rng(5), 40, 5, 0.5)
     whole = errors(comparisons)[2]
-    monkeypatch.setattr(prompt_groups, "CELLS", 60)
+    monkeypatch.setattr(prompt_groups, "BLOCK", 60)
     assert errors(comparisons)[2] == pytest.approx(whole)
