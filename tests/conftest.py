@@ -16,6 +16,7 @@ from prefpipe.pipeline.generate import generate
 from prefpipe.pipeline.judge import judge
 from prefpipe.pipeline.llm.client import Client
 from prefpipe.pipeline.llm.requests import Request
+from prefpipe.pipeline.llm.sender import Reply
 
 # The same examples each time, and no files left behind: a test that fails once fails again.
 settings.register_profile("prefpipe", derandomize=True, database=None, deadline=None)
@@ -64,9 +65,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Row]:
     bodies: dict[str, Row] = {}
     send = Client.send
 
-    async def record(client: Client, request: Request) -> tuple[bytes, float]:
+    async def record(client: Client, request: Request, base_url: str) -> Reply:
         bodies[request.key] = json.loads(request.body)
-        return await send(client, request)
+        return await send(client, request, base_url)
 
     monkeypatch.setattr(Client, "send", record)
     return bodies

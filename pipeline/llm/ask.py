@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from ..errors import RunError, UsageError
 from ..tables import Status
@@ -24,6 +24,7 @@ from .meter import Meter
 from .models import Model
 from .requests import Request
 from .retry import pause, with_retries
+from .sender import Sender
 from .store import AnswerStore
 
 About = TypeVar("About")
@@ -37,16 +38,6 @@ _LOOKUP = 256
 _BATCH = 256
 _LOOKAHEAD = 65_536
 """Answers that may wait for an earlier one; beyond it, nothing new is sent."""
-
-
-class Sender(Protocol):
-    """What sends one request; the openai client, or a stand-in for a test."""
-
-    async def send(self, request: Request) -> tuple[bytes, float]:
-        """Return the answer's bytes and the seconds it took, or raise a CallError."""
-
-    async def close(self) -> None:
-        """Close all connections."""
 
 
 def ask(
@@ -272,7 +263,7 @@ class _Window(Generic[About]):
 
             self._sender = Client()
         try:
-            raw, latency = await self._sender.send(request)
+            raw, latency, _ = await self._sender.send(request, request.model.base_url)
         except CallError as error:
             if not isinstance(error, UnreachableError):
                 self._reached.add(request.model.base_url)

@@ -17,6 +17,7 @@ from .embedded import EmbeddedTransport
 from .failures import CallError, TransientError, UnreachableError, failure_of
 from .models import Model
 from .requests import Request
+from .sender import Reply
 from .simulator import Simulator
 from .transport import transport_for
 
@@ -35,21 +36,21 @@ class Client:
         self._servers: dict[tuple[str, str], _Server] = {}
         _allow_many_connections()
 
-    async def send(self, request: Request) -> tuple[bytes, float]:
-        """Send once; return the answer's bytes and the seconds it took.
+    async def send(self, request: Request, base_url: str) -> Reply:
+        """Send once to one of the model's servers.
 
         Raises:
             CallError: No answer came; its kind says what to do.
         """
         model = request.model
-        place = (model.base_url, model.key_variable)
+        place = (base_url, model.key_variable)
         if place not in self._servers:
-            self._servers[place] = _Server(model)
+            self._servers[place] = _Server(model, base_url)
         started = perf_counter()
         response = await self._servers[place].send(request.body)
         if not response.is_success:
             raise _refusal(response, model)
-        return response.content, perf_counter() - started
+        return Reply(response.content, perf_counter() - started, response.headers.raw)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -70,11 +71,11 @@ def _allow_many_connections() -> None:
 class _Server:
     """One server and the key to it."""
 
-    def __init__(self, model: Model) -> None:
-        self._base_url = model.base_url
-        self._transport = EmbeddedTransport(Simulator()) if model.simulated else transport_for(model.base_url)
+    def __init__(self, model: Model, base_url: str) -> None:
+        self._base_url = base_url
+        self._transport = EmbeddedTransport(Simulator()) if model.simulated else transport_for(base_url)
         self._openai = openai.AsyncOpenAI(
-            base_url=model.base_url,
+            base_url=base_url,
             api_key=model.api_key,
             max_retries=0,
             timeout=httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
@@ -128,6 +129,7 @@ def _like(other: httpx2.Request, fields: list[tuple[bytes, bytes]], body: bytes)
 def _refusal(response: httpx2.Response, model: Model) -> CallError:
     failure = failure_of(response.status_code, response.content, _retry_after(response.headers))
     failure.reason = _without_key(failure.reason, model)
+    failure.headers = response.headers.raw
     return failure
 
 

@@ -1,5 +1,7 @@
 """Calls that failed, told apart by what to do: try again, give this row up, or stop the run."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 _TRANSIENT = frozenset({408, 409, 425, 429})
@@ -12,12 +14,14 @@ class CallError(Exception):
     Attributes:
         reason: What happened, fit for a table's error column.
         retry_after: Seconds that the server asks to wait, if it said so.
+        headers: Of the server's answer, if there was one.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class TransientError(CallError):

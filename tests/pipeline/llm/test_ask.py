@@ -17,6 +17,7 @@ from prefpipe.pipeline.llm.failures import PermanentError, StopError, TransientE
 from prefpipe.pipeline.llm.meter import Meter
 from prefpipe.pipeline.llm.models import Model
 from prefpipe.pipeline.llm.requests import Request, Sampling, chat
+from prefpipe.pipeline.llm.sender import Reply
 from prefpipe.pipeline.llm.store import AnswerStore
 from prefpipe.pipeline.tables import Status
 
@@ -40,7 +41,7 @@ class Echo:
         self.in_flight = self.most_in_flight = 0
         self.closed = False
 
-    async def send(self, request: Request) -> tuple[bytes, float]:
+    async def send(self, request: Request, base_url: str) -> Reply:
         text = asked(request)
         self.sent[text] += 1
         self.in_flight += 1
@@ -51,12 +52,12 @@ class Echo:
                 await asyncio.sleep(0)
                 raise outcome
             if isinstance(outcome, bytes):
-                return outcome, 0.0
+                return Reply(outcome, 0.0)
             await asyncio.sleep(outcome)
         finally:
             self.in_flight -= 1
         body = {"choices": [{"message": {"content": f"re: {text}"}, "finish_reason": "stop"}]}
-        return json.dumps(body).encode(), 0.1
+        return Reply(json.dumps(body).encode(), 0.1)
 
     async def close(self) -> None:
         self.closed = True
@@ -110,14 +111,14 @@ def test_a_slow_call_holds_nobody_back(store: AnswerStore) -> None:
     others = 500
 
     class OneWaits(Echo):
-        async def send(self, request: Request) -> tuple[bytes, float]:
+        async def send(self, request: Request, base_url: str) -> Reply:
             if asked(request) == "slow":
                 # If the window were a batch with a barrier, the others would never be sent and this would hang.
                 async with asyncio.timeout(20):
                     await release.wait()
             elif sum(self.sent.values()) == others - 1:
                 release.set()
-            return await super().send(request)
+            return await super().send(request, base_url)
 
     answers = run(["slow", *map(str, range(others))], store, OneWaits(), concurrency=4)
     assert len(answers) == others + 1
@@ -238,14 +239,14 @@ def test_a_stuck_call_bounds_what_waits_behind_it(store: AnswerStore, monkeypatc
     gate = asyncio.Event()
 
     class Stuck(Echo):
-        async def send(self, request: Request) -> tuple[bytes, float]:
+        async def send(self, request: Request, base_url: str) -> Reply:
             if asked(request) == "0":
                 while sum(self.sent.values()) < 300:  # noqa: ASYNC110 - nothing signals that many were sent
                     await asyncio.sleep(0)
                 await asyncio.sleep(0.05)
                 assert sum(self.sent.values()) < 1100
                 gate.set()
-            return await super().send(request)
+            return await super().send(request, base_url)
 
     answers = run([str(number) for number in range(3000)], store, Stuck())
     assert gate.is_set()
