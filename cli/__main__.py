@@ -1,5 +1,5 @@
 """`python -m prefpipe.cli`."""
 
-from .main import main
+from .start import main
 
 main()

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .terminal import progress, show_findings, show_summary
+from .progress import progress
+from .terminal import show_findings, show_summary
 
 
 def demo(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import batch, cache
+from . import batch, cache, models
 from .boundary import guarded
 from .demo import demo
 from .export import export
@@ -57,7 +57,7 @@ EXAMPLES = {
     "simulate": "prefpipe simulate --port 8089",
 }
 
-GROUPS = {"cache": cache.app, "batch": batch.app}
+GROUPS = {"models": models.app, "cache": cache.app, "batch": batch.app}
 
 for name, command in COMMANDS.items():
     app.command(name, epilog=f"Example: {EXAMPLES[name]}")(guarded(command))

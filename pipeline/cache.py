@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +21,7 @@ from .llm.failures import CallError
 from .llm.prices import Money, PastCosts, Usage
 from .llm.store import ALL, DEFAULT_PATH, AnswerStore, Kept, Selection
 from .provenance import Provenance
-from .reading import BATCH_ROWS, display, existing, fingerprint, is_parquet, open_parquet, parquet_batches, provenance
+from .reading import display, existing, fingerprint, is_parquet, open_parquet, parquet_batches, provenance
 from .summary import Summary
 from .writing import TableWriter
 
@@ -253,8 +252,7 @@ def export(store: str | Path, output: str | Path, *, of: Sequence[str | Path] = 
     with _opened(store) as held, TableWriter(output, SCHEMA, made) as writer:
         wanted = _mark(held, of) if of else None
         answers = held.answers(Selection(marked=True) if of else ALL)
-        while chunk := list(islice(answers, BATCH_ROWS)):
-            writer.write_rows([kept._asdict() for kept in chunk])
+        writer.write_rows(kept._asdict() for kept in answers)
     return Summary(
         EXPORT,
         str(output),

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from .formats.responses import read_candidates
 from .formats.rows import Row
 from .ids import seed_of
 from .provenance import Provenance
-from .reading import BATCH_ROWS, display, fingerprint, read
+from .reading import display, fingerprint, read
 from .summary import Summary
 from .tables import RANKINGS
 from .writing import TableWriter, spare_inputs
@@ -70,9 +69,7 @@ def export(
     made = Provenance("export", settings, [fingerprint(kept), fingerprint(responses)])
     target = FORMATS[format]
     with TableWriter(output, target.SCHEMA, made) as writer:
-        rows = _preferences(chosen_pairs, responses, dropped, target.row)
-        while chunk := list(islice(rows, BATCH_ROWS)):
-            writer.write_rows(chunk)
+        writer.write_rows(_preferences(chosen_pairs, responses, dropped, target.row))
         if chosen_pairs:
             raise UsageError(
                 f"{display(responses)} lacks the responses to {len(chosen_pairs):,} of the ranked prompts, "

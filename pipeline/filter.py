@@ -20,6 +20,7 @@ from .tables import RANKINGS
 from .writing import TableWriter, spare_inputs
 
 CHANCE_WORTH_A_WARNING = 0.05
+SHARE_WORTH_A_WARNING = 0.05
 ROUNDING = 1e-9
 """What a measure may lie below a threshold that it equals but for the rounding of floating-point numbers."""
 
@@ -104,7 +105,10 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
         rows_out=kept.rows,
         dropped=dict(reasons.most_common()),
         figures={"consistency_threshold": floor} if floor is not None else {},
-        warnings=_warnings(shapes, min_w, min_consistency, floor),
+        warnings=(
+            *_warnings(shapes, min_w, min_consistency, floor),
+            *_tie_warning(keep_top, kept.rows, kept.rows + reasons.total()),
+        ),
     )
 
 
@@ -184,6 +188,17 @@ def _warnings(
     return (
         f"A judge that flips coins would pass for {share:.0%} of the prompts, as most have {repeats} rankings of "
         f"{candidates} candidates. More repeats or a higher threshold tell it apart.",
+    )
+
+
+def _tie_warning(keep_top: float | None, kept: int, rows: int) -> tuple[str, ...]:
+    """Warn where far more is kept than was asked for, as many rows are as consistent as the last one."""
+    wanted = rows if keep_top is None else math.ceil(keep_top * rows - ROUNDING)
+    if kept - wanted <= SHARE_WORTH_A_WARNING * rows:
+        return ()
+    return (
+        f"{kept:,} of {rows:,} prompts were kept instead of {wanted:,}: many are just as consistent as the last one. "
+        "More repeats tell them apart.",
     )
 
 

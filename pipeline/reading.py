@@ -163,7 +163,13 @@ def _parquet_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast an array, messages included: their fields may come in any order, beside others."""
+    """Cast an array, messages included: their fields may come in any order, beside others.
+
+    A number is no text, but for a whole one as an id.
+    """
+    given = _item(array.type)
+    if pa.types.is_string(_item(kind)) and (pa.types.is_floating(given) or pa.types.is_boolean(given)):
+        raise pa.ArrowTypeError("a number is no text")
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) and _holds_messages(array.type):
         array = array.cast(pa.list_(array.type.value_type))
         values = array.flatten()
@@ -207,6 +213,8 @@ def table_of(rows: Sequence[dict[str, Any]], kind: TableKind, places: Sequence[s
     arrays = []
     for column in kind.schema:
         values = [row.get(column.name) for row in rows]
+        if column.name in _IDS:
+            values = [_digits(value) for value in values]
         try:
             arrays.append(_array(values, column.type))
         except _MISFITS:
@@ -217,6 +225,16 @@ def table_of(rows: Sequence[dict[str, Any]], kind: TableKind, places: Sequence[s
                 "Correct the row or the tool that wrote it.",
             ) from None
     return pa.Table.from_arrays(arrays, schema=_nullable(kind.schema))
+
+
+_IDS = frozenset({"prompt_id", "response_id", "vote_id", "shown", "response_ids"})
+
+
+def _digits(value: object) -> object:
+    """Return whole numbers, also inside a list, as their digits: 7 and "7" are the same id."""
+    if isinstance(value, list):
+        return [_digits(item) for item in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)

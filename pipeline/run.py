@@ -27,12 +27,12 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from .closing import closing
 from .errors import UsageError, did_you_mean
 from .export import export
 from .filter import check_criteria, filter  # noqa: A004 - the verb of the command
 from .generate import generate
-from .judge import judge
-from .llm.ask import DEFAULT_CONCURRENCY
+from .judge import check_options, judge
 from .llm.meter import Meter
 from .llm.models import parse_models
 from .llm.store import DEFAULT_PATH
@@ -56,6 +56,8 @@ _OUTPUTS = {
     "export": "preferences.parquet",
 }
 
+_SHAPE = "A recipe has a table of options for each stage, such as [generate]; docs/tutorial.md shows one."
+
 _ASKING = {"store", "concurrency", "meter"}
 _WIRED = {"generate": {"output"}, "judge": {"responses", "output"}, "rank": {"votes", "output", "responses"}} | {
     "filter": {"rankings", "output", "dropped"},
@@ -76,21 +78,23 @@ def run(
     folder: str | Path,
     *,
     store: str | Path = DEFAULT_PATH,
-    concurrency: int = DEFAULT_CONCURRENCY,
+    concurrency: int | None = None,
 ) -> list[Summary]:
-    """Run the stages of a recipe, in order, into one folder.
+    """Run the stages of a recipe, in order, into one folder; return a summary of each, and one of the whole.
 
     Raises:
         UsageError: The recipe has an unknown stage or option, or lacks one.
     """
-    return [run_step(step, store=store, concurrency=concurrency) for step in read_recipe(recipe, folder)]
+    steps = [(step, Meter()) for step in read_recipe(recipe, folder)]
+    summaries = [run_step(step, store=store, concurrency=concurrency, meter=meter) for step, meter in steps]
+    return [*summaries, closing(str(folder), summaries, [meter for _, meter in steps])]
 
 
 def run_step(
     step: Step,
     *,
     store: str | Path = DEFAULT_PATH,
-    concurrency: int = DEFAULT_CONCURRENCY,
+    concurrency: int | None = None,
     meter: Meter | None = None,
 ) -> Summary:
     """Run one stage of a recipe."""
@@ -103,14 +107,14 @@ def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
     """Return the steps of a recipe, checked as a whole before the first one runs.
 
     Raises:
-        UsageError: The recipe is no TOML, names an unknown stage or option, gives a value of another type, or leaves a
-            stage out between two others.
+        UsageError: The recipe is no TOML, names an unknown stage or option, gives a value of another type, leaves a
+            stage out between two others, or has one response to each prompt judged.
     """
     path, folder = existing(recipe), Path(folder)
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}.", "See `prefpipe run --help` for an example.") from error
+        raise UsageError(f"{path} is not valid TOML: {error}.", _SHAPE) from error
     for name, options in tables.items():
         if name not in STAGES:
             raise UsageError(f"{path}: there is no stage [{name}].", did_you_mean(name, list(STAGES)))
@@ -122,7 +126,14 @@ def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
         raise UsageError(
             f"{path} lacks [{missing}], which makes what later stages read.", "Add the table, even an empty one."
         )
-    return [Step(stage, _checked(path, stage, tables[stage]) | _wiring(stage, folder)) for stage in wanted]
+    steps = [Step(stage, _checked(path, stage, tables[stage]) | _wiring(stage, folder)) for stage in wanted]
+    asked = steps[0].arguments
+    if len(steps) > 1 and len(asked["models"]) * asked.get("samples", 1) == 1:
+        raise UsageError(
+            f"{path}: [generate] asks for one response to each prompt, which leaves nothing to compare.",
+            "Name another model, or set samples = 2.",
+        )
+    return steps
 
 
 def _checked(path: Path, stage: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -141,8 +152,10 @@ def _checked(path: Path, stage: str, options: dict[str, Any]) -> dict[str, Any]:
             checked[name] = msgspec.convert(options[name], hint)
         except msgspec.ValidationError as error:
             raise UsageError(f"{path}: [{stage}] {name}: {error}.", "Correct the value.") from error
-    if names := checked.get("models") or checked.get("judges"):
-        parse_models(names)
+    if stage == "generate":
+        parse_models(checked["models"])
+    if stage == "judge":
+        check_options(**checked)
     if stage == "filter":
         check_criteria(checked)
     if "prompts" in checked:

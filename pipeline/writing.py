@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -15,6 +17,11 @@ from .provenance import FOOTER_KEY, Provenance
 from .reading import STREAM, is_parquet
 
 ROW_GROUP_ROWS = 8192
+ROW_GROUP_BYTES = 64 << 20
+"""Whichever comes first ends a row group, so that memory is bounded however long the texts are."""
+
+_CHUNK_ROWS = 64
+"""Rows that are turned into Arrow, or back into JSON, at once: enough to be fast, few enough to be a megabyte each."""
 
 
 def spare_inputs(output: str | Path, *inputs: str | Path | None) -> None:
@@ -49,6 +56,8 @@ class TableWriter:
         self._parquet: pq.ParquetWriter | None = None
         self._lines: BinaryIO | None = None
         self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -81,24 +90,29 @@ class TableWriter:
         table = table.select(self._schema.names).cast(self._schema.remove_metadata())
         self.rows += table.num_rows
         self._waiting.append(table)
-        if sum(part.num_rows for part in self._waiting) >= ROW_GROUP_ROWS:
+        self._waiting_rows += table.num_rows
+        self._waiting_bytes += table.nbytes
+        if self._waiting_rows >= ROW_GROUP_ROWS or self._waiting_bytes >= ROW_GROUP_BYTES:
             self._flush()
 
-    def write_rows(self, rows: list[dict[str, Any]]) -> None:
-        """Append rows given as mappings; a column that a row lacks is null."""
-        if rows:
-            self.write(pa.Table.from_pylist(rows, schema=self._schema))
+    def write_rows(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows given as mappings, drawn as they are written; a column that a row lacks is null."""
+        drawn = iter(rows)
+        while chunk := list(islice(drawn, _CHUNK_ROWS)):
+            self.write(pa.Table.from_pylist(chunk, schema=self._schema))
 
     def _flush(self) -> None:
         if not self._waiting:
             return
         table = pa.concat_tables(self._waiting)
         self._waiting.clear()
+        self._waiting_rows = self._waiting_bytes = 0
         try:
             if self._parquet:
                 self._parquet.write_table(table)
             elif self._lines:
-                self._lines.writelines(msgspec.json.encode(row) + b"\n" for row in table.to_pylist())
+                for batch in table.to_batches(_CHUNK_ROWS):
+                    self._lines.writelines(msgspec.json.encode(row) + b"\n" for row in batch.to_pylist())
         except BrokenPipeError:
             raise
         except OSError as error:

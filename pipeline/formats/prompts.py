@@ -46,17 +46,27 @@ def read_prompts(path: str | Path, column: str | None = None) -> Iterator[Row]:
 def prompt_row(row: Row, place: str, column: str | None = None, own: tuple[str, ...] = ()) -> Row:
     """Return the prompt's columns of one row; columns that are neither the prompt's nor in `own` become metadata."""
     messages, used = _conversation_of(row, place, column)
-    reference, identity = row.get("reference"), row.get("prompt_id")
-    for name, value in (("reference", reference), ("prompt_id", identity)):
-        if value is not None and not isinstance(value, str):
-            raise UsageError(f"{place}: '{name}' is not a text.", "Write it as a string, or rename the column.")
+    reference = row.get("reference")
+    if reference is not None and not isinstance(reference, str):
+        raise UsageError(f"{place}: 'reference' is not a text.", "Write it as a string, or rename the column.")
     rest = {name: value for name, value in row.items() if name not in {*used, *OWN_COLUMNS, *own}}
     return {
-        "prompt_id": identity or prompt_id(messages),
+        "prompt_id": _own_id(row.get("prompt_id"), place) or prompt_id(messages),
         "prompt": messages,
         "reference": reference or None,
         "metadata": _metadata(row.get("metadata"), rest, place),
     }
+
+
+def _own_id(value: Any, place: str) -> str | None:
+    """Return an id as text: 7 is the same as "7", between which a CSV file knows no difference."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(
+            f"{place}: 'prompt_id' is neither a text nor a whole number.", "Write it as a string, or rename the column."
+        )
+    return value
 
 
 def _conversation_of(row: Row, place: str, column: str | None) -> tuple[list[Message], set[str]]:

@@ -155,7 +155,8 @@ class Rounds:
 
     def _refuse(self, batch: Batch, remote: Remote, current: Round) -> None:
         """Take back a batch of which the server ran nothing."""
-        reason = "; ".join(message or code for code, message in remote.errors[:_REASONS]) or "no reason given"
+        reasons = list(dict.fromkeys(message or code for code, message in remote.errors))
+        reason = "; ".join(reasons[:_REASONS]) or "no reason given"
         keys = self._journal.keys(batch.number)
         self._journal.collected(batch.number, remote.state, dict.fromkeys(keys, reason))
         if batch.number in current.submitted:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import typer
 
-from prefpipe.cli.main import COMMANDS, EXAMPLES, app, main
-from prefpipe.cli.options import CONCURRENCY, STORE
-from prefpipe.pipeline.llm.ask import DEFAULT_CONCURRENCY
+from prefpipe.cli import start
+from prefpipe.cli.main import COMMANDS, EXAMPLES, app
+from prefpipe.cli.options import STORE
 from prefpipe.pipeline.llm.store import DEFAULT_PATH
 from prefpipe.pipeline.run import STAGES
 
@@ -22,7 +22,19 @@ Run = Callable[..., CompletedProcess[str]]
 
 def test_the_installed_command_runs_this_app() -> None:
     [entry] = entry_points(group="console_scripts", name="prefpipe")
-    assert entry.load() is main
+    assert entry.load() is start.main
+
+
+def test_ctrl_c_while_the_program_is_still_loading_ends_it_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("prefpipe.cli.main.main", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        start.main()
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
@@ -64,7 +76,7 @@ def test_a_commands_options_are_the_stages_parameters_with_the_same_defaults(nam
 
 
 def test_the_constants_that_keep_help_fast_are_those_of_the_pipeline() -> None:
-    assert (STORE, CONCURRENCY) == (DEFAULT_PATH, DEFAULT_CONCURRENCY)
+    assert STORE == DEFAULT_PATH
 
 
 def test_the_version_is_that_of_the_package(prefpipe: Run) -> None:

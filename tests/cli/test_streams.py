@@ -65,12 +65,16 @@ def test_all_stages_chain_through_standard_input_and_output(prefpipe: Run, data:
     assert all(row["chosen_score"] > row["rejected_score"] for row in chosen)
 
 
-def test_a_recipe_leaves_its_tables_and_gives_one_json_object_a_stage(prefpipe: Run, data: Path) -> None:
+def test_a_recipe_leaves_its_tables_and_gives_one_json_object_a_stage_and_one_of_the_whole(
+    prefpipe: Run, data: Path
+) -> None:
     recipe = f'[generate]\nprompts = "{data / "prompts.jsonl"}"\nmodels = ["sim:strong", "sim:weak"]\n'
     Path("recipe.toml").write_text(f'{recipe}[judge]\njudges = ["sim:judge"]\n[rank]\n')
     result = prefpipe("run", "recipe.toml", "-o", "out", "--json")
     assert result.returncode == 0
-    assert [json.loads(line)["stage"] for line in result.stdout.splitlines()] == ["generate", "judge", "rank"]
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [summary["stage"] for summary in told] == ["generate", "judge", "rank", "run"]
+    assert told[-1]["figures"]["calls"] == 20
     assert {path.name for path in Path("out").iterdir()} == {"responses.parquet", "votes.parquet", "rankings.parquet"}
 
 

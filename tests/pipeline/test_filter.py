@@ -166,6 +166,23 @@ def test_a_table_with_the_needed_columns_alone_can_be_filtered_by_what_it_has(wr
     assert reasons() == dict.fromkeys(["good", "bad"], "with unknown number of votes")
 
 
+@pytest.mark.parametrize(
+    ("values", "more", "kept_instead"),
+    [
+        ([1.0, 1.0, 1.0, 1.0], {}, "4 of 4 prompts were kept instead of 2"),
+        ([1.0, 0.5, 0.5, 0.5, 0.1], {}, "4 of 5 prompts were kept instead of 3"),
+        ([1.0, 0.9, 0.5], {}, None),
+        ([1.0, 1.0, 1.0, 1.0], {"min_votes": 100}, None),
+    ],
+)
+def test_ties_that_keep_more_than_was_asked_for_are_said(
+    write_lines: WriteLines, values: list[float], more: dict[str, Any], kept_instead: str | None
+) -> None:
+    path = write_lines("r.jsonl", [ranking(str(place), consistency=value) for place, value in enumerate(values)])
+    said = " ".join(filter(path, OUT, keep_top=0.5, **more).warnings)
+    assert kept_instead in said if kept_instead else "instead of" not in said
+
+
 @pytest.mark.parametrize("options", [{"min_consistency": 0.5}, {"keep_top": 0.5}])
 def test_rankings_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     lines = "".join(json.dumps(ranking(name, consistency=value)) + "\n" for name, value in (("a", 0.9), ("b", 0.1)))

@@ -228,7 +228,7 @@ def test_standard_input_without_rows_is_refused(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("prompt_id", 5),
+        ("prompt_id", 5.5),
         ("response_ids", "ab"),
         ("ranks", ["first", "second"]),
         ("ranks", [1, 1.5]),

@@ -67,6 +67,12 @@ def test_steps_come_in_the_order_of_the_stages_each_with_its_options_and_its_fil
     ]
 
 
+def test_one_model_is_enough_where_it_answers_twice_or_is_not_judged() -> None:
+    single = BEGINNING.replace('["sim:strong", "sim:fair", "sim:weak"]', '["sim:strong"]')
+    assert len(read_recipe(write(single.replace("[judge]", "samples = 2\n[judge]")), "out")) == 2
+    assert len(read_recipe(write(single[: single.index("[judge]")]), "out")) == 1
+
+
 def test_the_order_of_the_tables_in_the_recipe_makes_no_difference() -> None:
     blocks = WHOLE.strip().split("\n\n")
     assert read_recipe(write("\n\n".join(reversed(blocks))), "out") == read_recipe(write(WHOLE, "other.toml"), "out")
@@ -100,8 +106,8 @@ def test_a_recipe_may_end_early() -> None:
         ("keep_top = 0.5", 'keep_top = "half"', "[filter] keep_top: Expected", "Correct the value."),
         ("[filter]\nkeep_top = 0.5", "", "lacks [filter], which makes what later stages read", "even an empty one"),
         (WHOLE, "# nothing", "lacks [generate]", None),
-        ("[rank]", "[rank", "is not valid TOML", "prefpipe run --help"),
-        ("repeats = 3", "repeats = 3\nrepeats = 4", "is not valid TOML", "prefpipe run --help"),
+        ("[rank]", "[rank", "is not valid TOML", "a table of options for each stage"),
+        ("repeats = 3", "repeats = 3\nrepeats = 4", "is not valid TOML", "a table of options for each stage"),
     ],
 )
 def test_a_mistake_anywhere_in_the_recipe_is_named_before_anything_is_asked(
@@ -127,7 +133,7 @@ def test_a_recipe_that_is_not_there_is_named() -> None:
 def test_a_run_leaves_all_tables_in_one_folder_and_gives_a_summary_for_each(data: Path) -> None:
     recipe = write(WHOLE.replace("prompts.jsonl", str(data / "prompts.jsonl")))
     summaries = run(recipe, "out", store="answers.db")
-    assert [summary.stage for summary in summaries] == ["generate", "judge", "rank", "filter", "export"]
+    assert [summary.stage for summary in summaries] == ["generate", "judge", "rank", "filter", "export", "run"]
     assert {path.name for path in Path("out").iterdir()} == {
         f"{name}.parquet" for name in ("responses", "votes", "rankings", "kept", "dropped", "preferences")
     }
@@ -150,6 +156,7 @@ def test_a_step_counts_its_calls_for_whoever_watches(data: Path) -> None:
         (("sim:judge", "sim:jugde"), "no simulated model 'jugde'"),
         (("sim:weak", "sim:waek"), "no simulated model 'waek'"),
         (("keep_top = 0.5", "keep_top = 50"), "--keep-top 50"),
+        (('"sim:strong", "sim:fair", "sim:weak"', '"sim:strong"'), "one response to each prompt"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_refused_before_anything_is_paid(

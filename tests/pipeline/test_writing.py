@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ Row = dict[str, Any]
 
 MADE = Provenance("test", {})
 SCHEMA = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("size", pa.int32())])
+LONG = TableKind("long", SCHEMA, made_by="a test", needed=("name",))
 ROW: Row = {"name": "a", "size": 1}
 
 
@@ -102,6 +104,49 @@ def test_the_same_rows_give_the_same_bytes(name: str) -> None:
     before = Path(name).read_bytes()
     write(name, [ROW, {"name": "b"}])
     assert Path(name).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.jsonl"])
+def test_memory_is_bounded_however_long_the_rows_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    megabyte, most = 1 << 20, 8 << 20
+    monkeypatch.setattr("prefpipe.pipeline.writing.ROW_GROUP_BYTES", most)
+    monkeypatch.setattr("prefpipe.pipeline.writing._CHUNK_ROWS", 2)
+    before, held = pa.total_allocated_bytes(), []
+
+    def rows() -> Iterator[Row]:
+        for number in range(40):
+            held.append(pa.total_allocated_bytes() - before)
+            yield {"name": chr(ord("a") + number % 26) * megabyte, "size": number}
+
+    with TableWriter(name, SCHEMA, MADE) as writer:
+        writer.write_rows(rows())
+    assert writer.rows == 40
+    assert max(held) < 2 * most
+    read_back = [row for table in read(name, LONG) for row in table.to_pylist()]
+    assert [(row["name"][:2], len(row["name"]), row["size"]) for row in read_back[::39]] == [
+        ("aa", megabyte, 0),
+        ("nn", megabyte, 39),
+    ]
+
+
+def test_a_row_group_ends_by_bytes_or_by_rows_whichever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefpipe.pipeline.writing.ROW_GROUP_BYTES", 1 << 20)
+    write("long.parquet", [{"name": "a" * (1 << 16)}] * 200)
+    write("short.parquet", [ROW] * 10_000)
+    for name, rows in (("long.parquet", [64, 64, 64, 8]), ("short.parquet", [8192, 1808])):
+        groups = pq.read_metadata(name)
+        assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == rows
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.jsonl"])
+def test_it_makes_no_difference_in_what_portions_rows_are_given(name: str) -> None:
+    rows = [{"name": str(number), "size": number} for number in range(20_000)]
+    write(name, rows)
+    whole = Path(name).read_bytes()
+    with TableWriter(name, SCHEMA, MADE) as writer:
+        for start in range(0, len(rows), 1024):
+            writer.write_rows(rows[start : start + 1024])
+    assert Path(name).read_bytes() == whole
 
 
 def test_a_column_that_a_row_lacks_is_null() -> None:

@@ -78,6 +78,20 @@ def test_the_users_own_id_and_reference_are_kept(read_one: ReadOne) -> None:
     assert (prompt["prompt_id"], prompt["reference"], prompt["metadata"]) == ("mine-1", "Hi!", None)
 
 
+@pytest.mark.parametrize("number", [7, 0, -1, 2**70])
+def test_a_whole_number_as_an_id_means_the_same_as_its_digits(read_one: ReadOne, number: int) -> None:
+    assert read_one({"prompt": "Hello", "prompt_id": number})["prompt_id"] == str(number)
+    assert read_one({"prompt": "Hello", "prompt_id": number}) == read_one({"prompt": "Hello", "prompt_id": str(number)})
+
+
+def test_an_id_is_the_same_in_whatever_format_a_file_brings_it(tmp_path: Path, write_lines: WriteLines) -> None:
+    (tmp_path / "prompts.csv").write_text("prompt,prompt_id\nHello,7\n")
+    pq.write_table(pa.table({"prompt": ["Hello"], "prompt_id": [7]}), tmp_path / "prompts.parquet")
+    files = [tmp_path / "prompts.csv", tmp_path / "prompts.parquet"]
+    files.append(write_lines("prompts.jsonl", [{"prompt": "Hello", "prompt_id": 7}]))
+    assert [row["prompt_id"] for path in files for row in read_prompts(path)] == ["7", "7", "7"]
+
+
 def test_an_empty_reference_is_none(read_one: ReadOne) -> None:
     assert read_one({"prompt": "Hello", "reference": ""})["reference"] is None
 
@@ -95,7 +109,9 @@ def test_a_parquet_file_with_dates_beside_its_prompts_can_be_read(tmp_path: Path
         ({"question": "Hello", "n": 1}, "has no column 'prompt', 'messages' or 'instruction'", "It has question, n"),
         ({"prompt": None, "n": 1}, "'prompt' is empty", "fill it in"),
         ({"prompt": ""}, "the prompt is empty", "fill it in"),
-        ({"prompt": "Hello", "prompt_id": 5}, "'prompt_id' is not a text", "as a string"),
+        ({"prompt": "Hello", "prompt_id": 5.0}, "'prompt_id' is neither a text nor a whole number", "as a string"),
+        ({"prompt": "Hello", "prompt_id": True}, "'prompt_id' is neither a text nor a whole number", "as a string"),
+        ({"prompt": "Hello", "prompt_id": ["5"]}, "'prompt_id' is neither a text nor a whole number", "as a string"),
         ({"prompt": "Hello", "reference": ["a"]}, "'reference' is not a text", "as a string"),
         ({"prompt": "Hello", "metadata": "[1]"}, "'metadata' is no JSON object", "rename"),
         ({"prompt": "Hello", "metadata": "{"}, "'metadata' is no JSON object", "rename"),
