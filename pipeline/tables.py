@@ -81,6 +81,7 @@ RESPONSES = TableKind(
         },
         {
             "content": pa.string(),
+            "reasoning": pa.string(),
             "error": pa.string(),
             "reference": pa.string(),
             "metadata": pa.string(),
@@ -116,6 +117,8 @@ VOTES = TableKind(
             "error": pa.string(),
             "rationale": pa.string(),
             "raw": pa.string(),
+            "reasoning": pa.string(),
+            "perplexity": pa.float64(),
             "model_snapshot": pa.string(),
             "prompt_tokens": pa.int64(),
             "completion_tokens": pa.int64(),

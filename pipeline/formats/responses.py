@@ -17,6 +17,9 @@ from ..tables import RESPONSES, Status
 from .prompts import PROMPT_COLUMNS, prompt_row
 from .rows import Row, rows
 
+_ADDED = frozenset({"reasoning"})
+"""Columns that earlier versions did not write."""
+
 _OWN = tuple(name for name in RESPONSES.schema.names if name not in {"prompt", "reference", "metadata"})
 
 
@@ -65,7 +68,12 @@ def candidate_counts(path: str | Path) -> Counter[int] | None:
 
 
 def _is_own(path: str | Path) -> bool:
-    return is_parquet(path) and bool(open_parquet(path).schema_arrow.equals(RESPONSES.schema))
+    if not is_parquet(path):
+        return False
+    present, own = open_parquet(path).schema_arrow, RESPONSES.schema
+    return set(own.names) - set(present.names) <= _ADDED and all(
+        name in own.names and own.field(name).equals(present.field(name)) for name in present.names
+    )
 
 
 def _groups_stand_together(path: str | Path) -> bool:

@@ -11,10 +11,17 @@ _BRACKETED = re.compile(r"\[\[([^\[\]\n]*)\]\]")
 
 @dataclass(frozen=True)
 class VerdictText:
-    """The double-bracketed texts on the last line that has any, or the reason why there are none."""
+    """The double-bracketed texts on the last line that has any, or the reason why there are none.
+
+    Attributes:
+        choices: The texts.
+        reason: Why there are none.
+        tail: What was said from the brackets of the last one to the end, by which its tokens are found.
+    """
 
     choices: tuple[str, ...] = ()
     reason: str | None = None
+    tail: str = ""
 
 
 def verdict_text(completion: str) -> VerdictText:
@@ -32,5 +39,5 @@ def verdict_text(completion: str) -> VerdictText:
         return VerdictText(reason="the answer is empty")
     for line in reversed(spoken.splitlines()):
         if choices := _BRACKETED.findall(line):
-            return VerdictText(tuple(choices))
+            return VerdictText(tuple(choices), tail=spoken[spoken.rindex(f"[[{choices[-1]}]]") :])
     return VerdictText(reason="no verdict in double brackets")

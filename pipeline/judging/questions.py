@@ -31,10 +31,14 @@ class Verdict:
     Attributes:
         ranks: Rank of each slot, 1 for the best, equal for a tie; nothing where the answer cannot be read.
         reason: Why it cannot be read.
+        rationale: The judge's own reasons, where the answer keeps them apart from the verdict.
+        tail: What the judge said from the opening of its verdict on, where one word gives the verdict.
     """
 
     ranks: tuple[int, ...] | None
     reason: str | None = None
+    rationale: str | None = None
+    tail: str = ""
 
 
 def shuffled(count: int, *stream: object) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """What is sent to a model, serialised once, and the key under which its answer is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -9,6 +9,9 @@ import msgspec
 
 from ..ids import seed_of
 from .models import OPENAI_URL, Model
+
+TOP_LOGPROBS = 20
+"""Alternatives that are asked for at each token: the most that OpenAI gives, and vLLM unless it is told otherwise."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,7 +46,15 @@ class Request:
     key: str
 
 
-def chat(model: Model, messages: Sequence[dict[str, Any]], sampling: Sampling, repeat: int) -> Request:
+def chat(
+    model: Model,
+    messages: Sequence[dict[str, Any]],
+    sampling: Sampling,
+    repeat: int,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    logprobs: bool = False,
+) -> Request:
     """Return the request for an answer to a conversation.
 
     Args:
@@ -51,6 +62,8 @@ def chat(model: Model, messages: Sequence[dict[str, Any]], sampling: Sampling, r
         messages: The conversation.
         sampling: How the answer is drawn. A simulated model always gets a seed, as it has no other source of chance.
         repeat: Which time the same thing is asked; each has an answer of its own.
+        schema: The JSON schema that the answer is to satisfy; not sent to a model that is not known to take one.
+        logprobs: Whether to ask for the probabilities of the answer's tokens and of what could have stood there.
     """
     body: dict[str, Any] = {"model": model.sent_name, "messages": messages}
     if sampling.temperature is not None and model.takes_temperature:
@@ -61,6 +74,11 @@ def chat(model: Model, messages: Sequence[dict[str, Any]], sampling: Sampling, r
         body["seed"] = seed_of(sampling.seed or 0, repeat) % 2**31
     if model.reasoning_effort is not None:
         body["reasoning_effort"] = model.reasoning_effort
+    if schema is not None and model.takes_schema:
+        form = {"name": "answer", "strict": True, "schema": schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    if logprobs:
+        body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
     encoded = _encode(body | dict(model.extra_body))
     return Request(model, encoded, _key(model.address, encoded, repeat))
 

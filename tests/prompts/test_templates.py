@@ -13,7 +13,9 @@ NAMES = sorted(file.name.removesuffix(".md") for file in FOLDER.iterdir() if fil
 
 PLACES = {
     "pairwise": {"conversation", "reference", "A", "B"},
+    "pairwise-json": {"conversation", "reference", "A", "B"},
     "listwise": {"conversation", "reference", "count", "responses", "comment_order", "example"},
+    "listwise-json": {"conversation", "reference", "count", "responses", "comment_order", "example"},
 }
 
 
@@ -38,6 +40,15 @@ def test_every_template_says_why_it_is_worded_so_and_none_of_that_is_sent(name: 
 def test_a_template_has_exactly_the_places_that_its_protocol_fills(name: str) -> None:
     template = load(name)
     assert set(re.findall(r"\{\{(\w+)\}\}", template.system + template.user)) == PLACES[name]
+
+
+@pytest.mark.parametrize("protocol", ["pairwise", "listwise"])
+def test_judges_weigh_the_same_whatever_the_form_of_their_verdict(protocol: str) -> None:
+    in_words, in_json = load(protocol), load(f"{protocol}-json")
+    assert in_json.system == in_words.system
+    assert "[[" not in in_json.user
+    before = [template.user[: template.user.rindex("\n\n")] for template in (in_words, in_json)]
+    assert before[0] == before[1]
 
 
 VALUES = st.sampled_from(["{{a}}", "{{b}}", "{{c}}", "{{", "\\1", "\\g<0>"]) | st.text(max_size=5)

@@ -1,5 +1,6 @@
 """The answer to a request for chat completions: what the model has to say, as OpenAI would send it."""
 
+from dataclasses import replace
 from math import log
 from random import Random
 
@@ -9,7 +10,7 @@ from .cases import Case, read_case
 from .draft import Draft, token_estimate
 from .judging import decide, in_prose, spoil
 from .models import SimulatedModel
-from .schemas import allows_tie, in_json, read_schema
+from .schemas import allows_tie, in_json, read_schema, wants_ranking
 from .wire import (
     AnswerMessage,
     ApiError,
@@ -90,6 +91,8 @@ def _draft(request: ChatRequest, model: SimulatedModel, case: Case | None, chanc
             message = "The simulator answers with JSON only to judge: the prompt shows no two candidates."
             raise ApiError(400, message, param="response_format", code="unsupported_value")
         return answer(model, request.messages, chance, request.limit)
+    if schema is not None and wants_ranking(schema):
+        case = replace(case, listwise=True)
     fate = Random(chance.random())  # noqa: S311 - failures must not move the draws of the verdict
     judgement = decide(model, case, chance, may_tie=schema is None or allows_tie(schema))
     return spoil(model, in_prose(judgement) if schema is None else in_json(judgement, case, schema), fate)

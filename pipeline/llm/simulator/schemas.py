@@ -12,7 +12,8 @@ from .judging import TIE, Judgement
 from .wire import ApiError, ResponseFormat
 
 SUPPORTED = (
-    "an object whose properties are enums with every label, strings, bounded integers or numbers, or arrays of labels"
+    "an object whose properties are enums with every label, strings, bounded integers or numbers, "
+    "or arrays of labels or of groups of labels"
 )
 
 
@@ -38,11 +39,17 @@ def allows_tie(schema: dict[str, Any]) -> bool:
     return all(TIE in _spellings(enum) for enum in enums if enum is not None)
 
 
+def wants_ranking(schema: dict[str, Any]) -> bool:
+    """Return whether the schema has room for a ranking, and for no single verdict."""
+    properties = schema["properties"].values()
+    return any(_is_array(prop) for prop in properties) and not any(_enum(prop) for prop in properties)
+
+
 def in_json(judgement: Judgement, case: Case, schema: dict[str, Any]) -> Draft:
     """Return a judgement as the JSON object that a schema describes.
 
-    An enum holds the verdict, an array the ranking, a string the reason, and a number, within its bounds,
-    how probable the verdict was.
+    An enum holds the verdict, an array the ranking, an array of arrays the ranking with its ties, a string the reason,
+    and a number, within its bounds, how probable the verdict was.
 
     Raises:
         ApiError: 400, for a property of another kind, whatever the judgement.
@@ -72,12 +79,22 @@ def _value(name: str, prop: Any, judgement: Judgement, case: Case) -> object:
         case {"type": "integer" | "number"}:
             return _number(name, prop, _certainty(judgement))
         case {"type": "array", "items": {"type": "string"} as items}:
-            enum = _enum(items)
-            if enum is None:
-                return judgement.ranking
-            _require_labels(name, enum, case.labels)
-            return [_spellings(enum)[label.casefold()] for label in judgement.ranking]
+            return _labels(name, items, judgement.ranking, case)
+        case {"type": "array", "items": {"type": "array", "items": {"type": "string"} as items}}:
+            return [_labels(name, items, group, case) for group in judgement.groups]
     raise _unsupported(f"the property '{name}'")
+
+
+def _labels(name: str, items: dict[str, Any], labels: Sequence[str], case: Case) -> list[str]:
+    enum = _enum(items)
+    if enum is None:
+        return list(labels)
+    _require_labels(name, enum, case.labels)
+    return [_spellings(enum)[label.casefold()] for label in labels]
+
+
+def _is_array(prop: Any) -> bool:
+    return isinstance(prop, dict) and prop.get("type") == "array"
 
 
 def _number(name: str, prop: dict[str, Any], share: float) -> float:

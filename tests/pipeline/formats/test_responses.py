@@ -119,7 +119,7 @@ def test_other_columns_travel_along_as_metadata(write_lines: WriteLines) -> None
         ({**ROW, "status": []}, "line 2: the status '\\[\\]' is unknown"),
         ({**ROW, "sample": "first"}, "line 2: 'sample' is \"first\", where a responses table has int32"),
         ({**ROW, "sample": 10**20}, "line 2: 'sample' is 1000"),
-        ({**ROW, "response_id": 7}, "line 2: 'response_id' is 7"),
+        ({**ROW, "response_id": 7.5}, "line 2: 'response_id' is 7.5"),
         ({**ROW, "prompt": ""}, "line 2: the prompt is empty"),
     ],
 )

@@ -45,6 +45,50 @@ def test_each_way_to_end_has_its_status(raw: bytes, status: Status) -> None:
     assert (answer.error is None) == (status is Status.OK)
 
 
+@pytest.mark.parametrize(
+    ("message", "said", "reasoning"),
+    [
+        ({"content": "Yes.", "reasoning_content": "Hm."}, "Yes.", "Hm."),
+        ({"content": "Yes.", "reasoning": "Hm.\n"}, "Yes.", "Hm."),
+        ({"content": "Yes.", "reasoning": "Hm.", "reasoning_content": "Hm."}, "Yes.", "Hm."),
+        ({"content": "<think>\nHm.\n</think>\n\nYes."}, "Yes.", "Hm."),
+        ({"content": "<think>So.</think>Yes.", "reasoning_content": "Hm."}, "Yes.", "Hm.\n\nSo."),
+        ({"content": "Yes.", "reasoning_content": "", "reasoning": None}, "Yes.", None),
+        ({"content": "Yes.", "reasoning": {"effort": "low"}, "reasoning_details": [{}]}, "Yes.", None),
+        ({"content": "Yes, <think>."}, "Yes, <think>.", None),
+    ],
+)
+def test_reasoning_is_kept_apart_wherever_the_server_puts_it(
+    message: dict[str, Any], said: str, reasoning: str | None
+) -> None:
+    answer = read_answer("key", completion(**message), None)
+    assert (answer.status, answer.text, answer.reasoning) == (Status.OK, said, reasoning)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "error"),
+    [
+        (completion("<think>I need to"), Status.INVALID, "the thinking never ends"),
+        (completion("<think>I need to", "length"), Status.TRUNCATED, "the answer reached the limit of tokens"),
+        (completion("<think>Hm.</think>\n"), Status.INVALID, "the answer holds nothing but reasoning"),
+        (completion(None, reasoning_content="Hm."), Status.INVALID, "the answer holds nothing but reasoning"),
+        (completion(None, "length", reasoning="Hm."), Status.TRUNCATED, "the answer reached the limit of tokens"),
+    ],
+)
+def test_an_answer_that_is_nothing_but_reasoning_is_never_ok(raw: bytes, status: Status, error: str) -> None:
+    answer = read_answer("key", raw, None)
+    assert (answer.status, answer.error) == (status, error)
+    assert not answer.text
+    assert answer.reasoning in {"I need to", "Hm."}
+
+
+def test_the_probabilities_of_tokens_are_kept_as_they_came() -> None:
+    raw = b'{"choices": [{"message": {"content": "A"}, "logprobs": {"content": []}}]}'
+    assert read_answer("key", raw, None).logprobs == b'{"content": []}'
+    assert read_answer("key", raw.replace(b'{"content": []}', b"null"), None).logprobs is None
+    assert read_answer("key", completion(), None).logprobs is None
+
+
 @pytest.mark.parametrize("raw", [b"", b"<html>502</html>", b'{"choices": [{"mess', b"[]", b"null", b'{"choices": []}'])
 def test_what_is_no_completion_may_be_tried_again(raw: bytes) -> None:
     with pytest.raises(TransientError):

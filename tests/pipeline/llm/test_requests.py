@@ -28,6 +28,43 @@ def test_openai_gets_the_limit_under_its_new_name() -> None:
     assert json.loads(chat(model, ASKED, SAMPLING, 0).body)["max_completion_tokens"] == 10
 
 
+SCHEMA = {"type": "object", "properties": {"verdict": {"enum": ["A", "B"]}}}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        dataclasses.replace(MODEL, response_format="json_schema"),
+        dataclasses.replace(MODEL, base_url=OPENAI_URL),
+        dataclasses.replace(MODEL, simulated=True),
+    ],
+)
+def test_a_schema_goes_to_models_that_are_known_to_take_one(model: Model) -> None:
+    body = json.loads(chat(model, ASKED, SAMPLING, 0, schema=SCHEMA).body)
+    form = {"name": "answer", "strict": True, "schema": SCHEMA}
+    assert body["response_format"] == {"type": "json_schema", "json_schema": form}
+
+
+@pytest.mark.parametrize(
+    "model", [MODEL, dataclasses.replace(MODEL, base_url=OPENAI_URL, response_format="none")], ids=["unknown", "none"]
+)
+def test_a_schema_changes_nothing_for_models_that_are_not(model: Model) -> None:
+    assert chat(model, ASKED, SAMPLING, 0, schema=SCHEMA) == chat(model, ASKED, SAMPLING, 0)
+
+
+def test_probabilities_are_asked_for_with_as_many_alternatives_as_servers_give() -> None:
+    body = json.loads(chat(MODEL, ASKED, Sampling(), 0, logprobs=True).body)
+    assert body == {"model": "m", "messages": ASKED, "logprobs": True, "top_logprobs": 20}
+
+
+def test_keys_are_what_they_always_were() -> None:
+    simulated = dataclasses.replace(
+        MODEL, sent_name="sim:judge", base_url="http://simulator.invalid/v1", simulated=True
+    )
+    assert chat(MODEL, ASKED, SAMPLING, 0).key == "634340c1dd91c87b62018b7fa1ac94d2"
+    assert chat(simulated, ASKED, Sampling(), 2).key == "c86ec295fb9c006dd461e31af6f11cc8"
+
+
 def test_a_simulated_model_always_gets_a_seed() -> None:
     model = dataclasses.replace(MODEL, simulated=True)
     assert "seed" in json.loads(chat(model, ASKED, Sampling(), 0).body)
@@ -51,6 +88,8 @@ def test_repeats_have_seeds_of_their_own() -> None:
         chat(MODEL, ASKED, SAMPLING, 1),
         chat(MODEL, ASKED, Sampling(), 0),
         chat(MODEL, ASKED, Sampling(), 1),
+        chat(MODEL, ASKED, SAMPLING, 0, logprobs=True),
+        chat(dataclasses.replace(MODEL, response_format="json_schema"), ASKED, SAMPLING, 0, schema=SCHEMA),
     ],
 )
 def test_whatever_is_sent_differently_has_another_key(other: object) -> None:

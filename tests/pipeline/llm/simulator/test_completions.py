@@ -155,6 +155,16 @@ def test_a_judge_answers_in_json_with_the_verdict_that_it_gives_in_prose() -> No
         assert prose == f"{found['reason']}\n\n[[{found['verdict']}]]"
 
 
+def test_a_judge_ranks_two_where_the_schema_wants_a_ranking() -> None:
+    groups = {"type": "array", "items": {"type": "array", "items": {"type": "string", "enum": ["A", "B"]}}}
+    form = in_schema({"type": "object", "properties": {"ranking": groups}})
+    found = [
+        msgspec.json.decode(content(judge("judge", seed=seed, response_format=form)))["ranking"] for seed in range(40)
+    ]
+    assert {len(ranking) for ranking in found} == {1, 2}
+    assert all(sorted(label for group in ranking for label in group) == ["A", "B"] for ranking in found)
+
+
 def test_a_failing_judge_gives_no_json() -> None:
     for model in ("judge?truncate=1", "judge?invalid=1"):
         text = content(judge(model, response_format=in_schema(VERDICT_SCHEMA)))

@@ -5,7 +5,7 @@ import pytest
 
 from prefpipe.pipeline.llm.simulator.cases import Case
 from prefpipe.pipeline.llm.simulator.judging import Judgement
-from prefpipe.pipeline.llm.simulator.schemas import allows_tie, in_json, read_schema
+from prefpipe.pipeline.llm.simulator.schemas import allows_tie, in_json, read_schema, wants_ranking
 from prefpipe.pipeline.llm.simulator.wire import ApiError, JsonSchema, ResponseFormat
 
 CASE = Case(("A", "B"), ("x", "y"), listwise=False)
@@ -43,6 +43,22 @@ def test_every_kind_of_property_says_what_the_judge_thinks() -> None:
 
 def test_a_tie_is_spelled_as_the_enum_spells_it() -> None:
     assert fill(TIED, verdict=VERDICT) == {"verdict": "Tie"}
+
+
+def test_groups_of_labels_hold_the_ranking_with_its_ties() -> None:
+    labels = {"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}}
+    ranked = Judgement((("C",), ("A", "B")), "C leads.")
+    case = Case(("A", "B", "C"), ("x", "y", "z"), listwise=True)
+    for prop in (labels, {"type": "array", "items": {"type": "string"}}):
+        found = msgspec.json.decode(in_json(ranked, case, schema(p={"type": "array", "items": prop})).text)
+        assert [[label.upper() for label in group] for group in found["p"]] == [["C"], ["A", "B"]]
+
+
+def test_a_schema_with_a_list_and_no_verdict_wants_a_ranking() -> None:
+    order = {"type": "array", "items": {"type": "string"}}
+    assert wants_ranking(schema(reason={"type": "string"}, order=order))
+    assert not wants_ranking(schema(order=order, verdict=VERDICT))
+    assert not wants_ranking(schema(reason={"type": "string"}))
 
 
 def test_the_menu_stands_where_the_verdict_does() -> None:
@@ -84,6 +100,7 @@ def test_numbers_reach_from_bound_to_bound(bounds: dict[str, float], low: int, h
         ({"type": ["string", "null"]}, "the property 'p'"),
         ({"type": "object", "properties": {}}, "the property 'p'"),
         ({"type": "array", "items": {"type": "string", "enum": ["A"]}}, "without B"),
+        ({"type": "array", "items": {"type": "array", "items": {"type": "string", "enum": ["A"]}}}, "without B"),
         ({"type": "integer", "minimum": 3, "maximum": 2}, "empty range"),
         (True, "the property 'p'"),
     ],
