@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from .options import (
-    CONCURRENCY,
     MAX_FAILURES,
     STORE,
     Batch,
@@ -18,11 +17,13 @@ from .options import (
     MaxFailures,
     MaxTokens,
     Output,
+    RetryFailed,
     Store,
     Temperature,
     Wait,
 )
-from .terminal import progress, show_summary
+from .progress import progress
+from .terminal import show_summary
 
 
 def generate(
@@ -39,10 +40,11 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Passed to the models, mixed with the sample's number.")] = None,
     prompt_column: Annotated[str | None, typer.Option(help="The column of the prompt, if it has another name.")] = None,
     store: Store = STORE,
-    concurrency: Concurrency = CONCURRENCY,
+    concurrency: Concurrency = None,
     max_calls: MaxCalls = None,
     max_cost: MaxCost = None,
     max_failures: MaxFailures = MAX_FAILURES,
+    retry_failed: RetryFailed = False,
     batch: Batch = False,
     wait: Wait = True,
     dry_run: DryRun = False,
@@ -67,6 +69,7 @@ def generate(
             max_calls=max_calls,
             max_cost=max_cost,
             max_failures=max_failures,
+            retry_failed=retry_failed,
             batch=batch,
             wait=wait,
             dry_run=dry_run,

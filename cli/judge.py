@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from .options import (
-    CONCURRENCY,
     MAX_FAILURES,
     STORE,
     Batch,
@@ -18,11 +17,13 @@ from .options import (
     MaxFailures,
     MaxTokens,
     Output,
+    RetryFailed,
     Store,
     Temperature,
     Wait,
 )
-from .terminal import progress, show_summary
+from .progress import progress
+from .terminal import show_summary
 
 
 def judge(
@@ -36,14 +37,19 @@ def judge(
     ),
     repeats: Annotated[int, typer.Option(min=1, help="How often everything is asked.")] = 1,
     orders: Annotated[str, typer.Option(help="pairwise: both orders of each pair, or one drawn by chance.")] = "both",
+    verdicts: Annotated[str, typer.Option(help="words, or json for judges whose servers take a schema.")] = "words",
+    logprobs: Annotated[
+        bool, typer.Option("--logprobs", help="pairwise: write how probable each verdict was (scores, perplexity).")
+    ] = False,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     seed: Annotated[int | None, typer.Option(help="For shuffles; passed to the judges as well, if given.")] = None,
     store: Store = STORE,
-    concurrency: Concurrency = CONCURRENCY,
+    concurrency: Concurrency = None,
     max_calls: MaxCalls = None,
     max_cost: MaxCost = None,
     max_failures: MaxFailures = MAX_FAILURES,
+    retry_failed: RetryFailed = False,
     batch: Batch = False,
     wait: Wait = True,
     dry_run: DryRun = False,
@@ -60,6 +66,8 @@ def judge(
             protocol=protocol,
             repeats=repeats,
             orders=orders,
+            verdicts=verdicts,
+            logprobs=logprobs,
             temperature=temperature,
             max_tokens=max_tokens,
             seed=seed,
@@ -68,6 +76,7 @@ def judge(
             max_calls=max_calls,
             max_cost=max_cost,
             max_failures=max_failures,
+            retry_failed=retry_failed,
             batch=batch,
             wait=wait,
             dry_run=dry_run,

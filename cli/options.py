@@ -11,9 +11,16 @@ Output = Annotated[
 Store = Annotated[
     Path, typer.Option(envvar="PREFPIPE_STORE", help="The answer store: what it holds is never asked again.")
 ]
-Concurrency = Annotated[int, typer.Option(min=1, help="The most calls in flight.")]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(min=1, help="The most calls in flight to each model.", show_default="as many as its servers take"),
+]
 MaxCalls = Annotated[int | None, typer.Option(min=0, help="The most calls to send; what is answered is kept.")]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="The most US dollars to spend; what is answered is kept.")]
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Ask once more for kept answers that are of no use: refused, cut off, unread."),
+]
 Batch = Annotated[
     bool, typer.Option("--batch", help="Ask through the servers' batch API: at half the price, within a day.")
 ]
@@ -33,5 +40,4 @@ MaxTokens = Annotated[int | None, typer.Option(min=1, help="The most tokens of a
 Json = Annotated[bool, typer.Option("--json", help="Print the closing summary as JSON on standard output.")]
 
 STORE = Path(".prefpipe/answers.db")
-CONCURRENCY = 64
 MAX_FAILURES = 0.5

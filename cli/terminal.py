@@ -1,25 +1,17 @@
-"""What a user sees: progress while a stage asks, its summary when it is done, and errors. Data goes to stdout."""
+"""What a user sees: a stage's summary when it is done, results, and errors. Data goes to stdout."""
 
 import json
 import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
-from rich.text import Text
 
 if TYPE_CHECKING:
-    from ..pipeline.llm.meter import Meter
     from ..pipeline.summary import Summary
 
-PLAIN_LINE_SECONDS = 30.0
-LOOK_SECONDS = 0.25
 LINE_WIDTH = 100
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -27,9 +19,9 @@ console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 def show_error(message: str, hint: str | None = None) -> None:
     """Print what is wrong and what to do."""
-    console.print(f"[red]error:[/red] {escape(_printable(message))}")
+    console.print(f"[red]error:[/red] {escape(printable(message))}")
     if hint:
-        console.print(f"[yellow]hint:[/yellow]  {escape(_printable(hint))}")
+        console.print(f"[yellow]hint:[/yellow]  {escape(printable(hint))}")
 
 
 def show_summary(summary: "Summary", output: Path | None = None, *, as_json: bool = False) -> None:
@@ -76,85 +68,12 @@ def _figure(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-@contextmanager
-def progress(stage: str) -> Iterator["Meter"]:
-    """Give a meter and show it while the stage runs: a live line on a terminal, else a plain one now and then."""
-    from ..pipeline.llm.meter import Meter
-
-    meter = Meter()
-    if console.is_terminal:
-        with Live(
-            get_renderable=lambda: Text(progress_line(stage, meter), overflow="ellipsis", no_wrap=True),
-            console=console,
-            refresh_per_second=4,
-            transient=True,
-        ):
-            yield meter
-        return
-    done = threading.Event()
-    watcher = threading.Thread(target=_plain_lines, args=(stage, meter, done), daemon=True)
-    watcher.start()
-    try:
-        yield meter
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _plain_lines(stage: str, meter: "Meter", done: threading.Event) -> None:
-    due, stopping = monotonic() + PLAIN_LINE_SECONDS, False
-    while not done.wait(min(LOOK_SECONDS, PLAIN_LINE_SECONDS)):
-        # Whoever pressed Ctrl-C wants to know at once what is waited for.
-        if monotonic() >= due or meter.stopping != stopping:
-            console.print(progress_line(stage, meter))
-            due, stopping = monotonic() + PLAIN_LINE_SECONDS, meter.stopping
-
-
-def progress_line(stage: str, meter: "Meter") -> str:
-    """Return one line that says how far a run is and how fast it goes."""
-    seconds = max(monotonic() - meter.started, 1e-9)
-    rate = meter.sent / seconds
-    parts = [f"{stage} {meter.done:,}"]
-    if meter.stopping:
-        return f"{parts[0]} · stopping, waiting for {meter.in_flight:,} calls in flight; Ctrl-C leaves at once"
-    if meter.total:
-        parts[0] += f"/{meter.total:,} ({meter.done / meter.total:.0%})"
-        if rate:
-            parts.append(f"{_duration((meter.total - meter.done) / rate)} left")
-    parts.append(f"{rate:,.0f} calls/s")
-    parts.append(f"{(meter.prompt_tokens + meter.completion_tokens) / seconds:,.0f} tokens/s")
-    if meter.spent:
-        parts.append(_money(meter))
-    for name, count in (
-        ("in flight", meter.in_flight),
-        ("from store", meter.stored),
-        ("retries", meter.retries),
-        ("failed", meter.failed),
-    ):
-        if count:
-            parts.append(f"{count:,} {name}")
-    return " · ".join(parts)
-
-
-def _money(meter: "Meter") -> str:
-    """Return what was spent and, where the end is known, what will have been."""
-    if not (meter.total and meter.sent):
-        return f"${meter.spent:.2f}"
-    return f"${meter.spent:.2f} of about ${meter.spent / meter.sent * (meter.total - meter.stored):.2f}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def show(text: str) -> None:
     """Print a result on stdout."""
-    Console(highlight=False, soft_wrap=True, emoji=False).print(_printable(text), markup=False)
+    Console(highlight=False, soft_wrap=True, emoji=False).print(printable(text), markup=False)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text without control characters: what a model or a server wrote must not steer the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
 

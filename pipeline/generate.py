@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 from .errors import UsageError
@@ -11,7 +10,6 @@ from .formats.prompts import read_prompts
 from .formats.rows import Row, count_rows
 from .ids import response_id, seed_of
 from .llm.answers import Answer
-from .llm.ask import DEFAULT_CONCURRENCY
 from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
 from .llm.meter import Meter
 from .llm.models import Model, parse_models
@@ -20,7 +18,7 @@ from .llm.requests import Sampling, chat
 from .llm.session import Session, forecast_warnings
 from .llm.store import DEFAULT_PATH
 from .provenance import Provenance
-from .reading import BATCH_ROWS, display, fingerprint
+from .reading import display, fingerprint
 from .summary import Figure, Summary
 from .tables import RESPONSES, Status
 from .writing import TableWriter, spare_inputs
@@ -38,10 +36,11 @@ def generate(
     seed: int | None = None,
     prompt_column: str | None = None,
     store: str | Path = DEFAULT_PATH,
-    concurrency: int = DEFAULT_CONCURRENCY,
+    concurrency: int | None = None,
     max_calls: int | None = None,
     max_cost: float | None = None,
     max_failures: float = DEFAULT_MAX_FAILURES,
+    retry_failed: bool = False,
     batch: bool = False,
     wait: bool = True,
     dry_run: bool = False,
@@ -49,7 +48,8 @@ def generate(
 ) -> Summary:
     """Ask every model for answers to every prompt, and write a responses table.
 
-    A failed call is a row whose status and error say so. Prompts that stand in the file twice are asked once.
+    A failed call is a row whose status and error say so. Prompts that stand in the file twice are asked once. What a
+    model thinks before it answers is kept apart from the content, so that neither judges nor trainers take it for it.
 
     Args:
         prompts: Parquet, JSON lines, JSON or CSV with `prompt`, `messages` or `instruction` (+ `input`), or `-`.
@@ -62,10 +62,12 @@ def generate(
         seed: Passed to the models, mixed with the sample's number.
         prompt_column: The column that holds the prompt, where it has another name.
         store: The answer store.
-        concurrency: The most calls in flight.
+        concurrency: The most calls in flight to each model; None to find out how many its servers take.
         max_calls: The most calls to send; a run that needs more stops there, with everything kept.
         max_cost: The most US dollars to spend, likewise; the price of every model must be known.
         max_failures: The largest share of calls that may end without an answer before the run stops.
+        retry_failed: Ask once more, and pay, for what the store holds a useless answer to: refused, cut off, or empty.
+            What gave no answer at all is asked again in any case.
         batch: Send requests through the servers' batch API: at half the price, within a day.
         wait: Whether to wait for batches; if not, the same command collects them later.
         dry_run: Say what would be asked and what it would cost; send and write nothing.
@@ -94,7 +96,7 @@ def generate(
     spare_inputs(output, prompts)
     made = Provenance("generate", settings, [fingerprint(prompts)])
     if count := count_rows(prompts):
-        meter.total = count * len(asked) * samples
+        meter.expect(asked, count * samples)
     counts: Counter[str] = Counter()
     calls = (
         ((prompt, model, sample), chat(model, _with_system(prompt["prompt"], system), sampling, sample))
@@ -102,14 +104,13 @@ def generate(
         for model in asked
         for sample in range(samples)
     )
+    again = _failed if retry_failed else None
     if dry_run:
-        figures = session.forecast(calls)
+        figures = session.forecast(calls, again)
         return _summary("nothing: a dry run", counts, figures, forecast_warnings(figures))
-    with TableWriter(output, RESPONSES.schema, made) as writer, session.answers(calls) as answers:
+    with TableWriter(output, RESPONSES.schema, made) as writer, session.answers(calls, again) as answers:
         rows = (_row(*about, answer) for about, answer in answers)
-        while chunk := list(islice(rows, BATCH_ROWS)):
-            counts.update(row["status"] for row in chunk)
-            writer.write_rows(chunk)
+        writer.write_rows(_counted(rows, counts))
     figures = {
         "responses": writer.rows,
         **{status.value: counts[status] for status in Status if counts[status]},
@@ -166,6 +167,7 @@ def _row(prompt: Row, model: Model, sample: int, answer: Answer) -> Row:
         "model": model.name,
         "sample": sample,
         "content": answer.text,
+        "reasoning": answer.reasoning,
         "status": answer.status,
         "error": answer.error,
         "finish_reason": answer.finish_reason,
@@ -177,11 +179,21 @@ def _row(prompt: Row, model: Model, sample: int, answer: Answer) -> Row:
     }
 
 
+def _counted(rows: Iterator[Row], counts: Counter[str]) -> Iterator[Row]:
+    for row in rows:
+        counts[row["status"]] += 1
+        yield row
+
+
+def _failed(_about: object, answer: Answer) -> bool:
+    return answer.status is not Status.OK
+
+
 def _warnings(counts: Counter[str], responses: int) -> tuple[str, ...]:
     failed = responses - counts[Status.OK]
     if not failed:
         return ()
     return (
         f"{failed:,} of {responses:,} responses cannot be used; their rows say why (columns status and error). "
-        "Calls that gave no answer are asked again when the command is run again.",
+        "Calls that gave no answer are asked again when the command is run again, the others with --retry-failed.",
     )

@@ -3,19 +3,20 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import UsageError
+from .errors import RunError, UsageError
 from .formats.responses import candidate_counts, read_candidates
 from .formats.rows import Row
 from .ids import vote_id
 from .judging import listwise, pairwise
+from .judging.advice import asked_in_words, may_be_refused, remedies, without_probabilities
 from .judging.material import Conversation
+from .judging.probabilities import perplexity, verdict_probabilities
 from .judging.questions import Question
 from .llm.answers import Answer
-from .llm.ask import DEFAULT_CONCURRENCY
 from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
 from .llm.meter import Meter
 from .llm.models import Model, parse_models
@@ -23,14 +24,43 @@ from .llm.prices import require_prices
 from .llm.requests import Request, Sampling, chat
 from .llm.session import Session, forecast_warnings
 from .llm.store import DEFAULT_PATH
+from .llm.tokens import read_tokens
 from .provenance import Provenance
-from .reading import BATCH_ROWS, fingerprint
+from .reading import fingerprint
 from .summary import Figure, Summary
 from .tables import VOTES, Status
 from .writing import TableWriter, spare_inputs
 
 PROTOCOLS = {pairwise.NAME: pairwise, listwise.NAME: listwise}
 ORDERS = ("both", "one")
+VERDICTS = ("words", "json")
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What judges are asked for, besides an opinion."""
+
+    protocol: str
+    verdicts: str
+    logprobs: bool
+    sampling: Sampling
+
+    def in_json(self, model: Model) -> bool:
+        """Tell whether a judge is asked for an object: one that may not know the form is asked in words."""
+        return self.verdicts == "json" and model.takes_schema
+
+    def remedy(self, judges: Sequence[Model]) -> str | None:
+        """Return what to do if a server refuses the form; simulated ones take any."""
+        others = [model for model in judges if not model.simulated]
+        return remedies(
+            [model.name for model in others if self.in_json(model)],
+            [model.name for model in others if self.logprobs],
+        )
+
+    def warnings(self, judges: Sequence[Model]) -> Iterator[str]:
+        """Name the judges that are asked in another form, unless prefpipe.toml wants them to."""
+        unknown = [model.name for model in judges if model.response_format is None and not model.takes_schema]
+        yield from asked_in_words(unknown if self.verdicts == "json" else [])
 
 
 def judge(
@@ -41,14 +71,17 @@ def judge(
     protocol: str = pairwise.NAME,
     repeats: int = 1,
     orders: str = "both",
+    verdicts: str = "words",
+    logprobs: bool = False,
     temperature: float | None = None,
     max_tokens: int | None = None,
     seed: int | None = None,
     store: str | Path = DEFAULT_PATH,
-    concurrency: int = DEFAULT_CONCURRENCY,
+    concurrency: int | None = None,
     max_calls: int | None = None,
     max_cost: float | None = None,
     max_failures: float = DEFAULT_MAX_FAILURES,
+    retry_failed: bool = False,
     batch: bool = False,
     wait: bool = True,
     dry_run: bool = False,
@@ -66,14 +99,20 @@ def judge(
         protocol: "pairwise" asks every pair; "listwise" asks for a ranking of all candidates at once.
         repeats: How often everything is asked.
         orders: For pairwise, "both" orders of each pair, or "one" drawn by chance.
+        verdicts: "words", read from double brackets; or "json", an object with the reasons first, that the server holds
+            to a schema. A judge that is not known to take a schema is asked in words, and the summary says so.
+        logprobs: For pairwise: ask for the probabilities of tokens, and write how probable it was that either candidate
+            would win (`scores`; the rest is the tie's), and how sure the judge was of its words (`perplexity`).
         temperature: Passed to the judges; left to their servers where it is None.
         max_tokens: The most tokens of an answer.
         seed: What shuffles depend on; passed to the judges as well, if given.
         store: The answer store.
-        concurrency: The most calls in flight.
+        concurrency: The most calls in flight to each model; None to find out how many its servers take.
         max_calls: The most calls to send; a run that needs more stops there, with everything kept.
         max_cost: The most US dollars to spend, likewise; the price of every model must be known.
         max_failures: The largest share of calls that may end without an answer before the run stops.
+        retry_failed: Ask once more, and pay, for what the store holds a useless answer to: refused, cut off, or without
+            a verdict. What gave no answer at all is asked again in any case.
         batch: Send requests through the servers' batch API: at half the price, within a day.
         wait: Whether to wait for batches; if not, the same command collects them later.
         dry_run: Say what would be asked and what it would cost; send and write nothing.
@@ -83,23 +122,21 @@ def judge(
         UsageError: The responses, a judge, or an option cannot be used.
         RunError: A server refuses all calls, or a bound is reached.
     """
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"There is no protocol '{protocol}'.", f"Known: {', '.join(PROTOCOLS)}.")
-    if orders not in ORDERS:
-        raise UsageError(f"There is no choice of orders '{orders}'.", f"Known: {', '.join(ORDERS)}.")
-    if repeats < 1:
-        raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
-    asked = parse_models(judges)
+    asked = check_options(
+        judges=judges, protocol=protocol, repeats=repeats, orders=orders, verdicts=verdicts, logprobs=logprobs
+    )
     if max_cost is not None:
         require_prices(asked)
     meter = meter or Meter()
     session = Session("judge", store, meter, concurrency, Bounds(max_calls, max_cost, max_failures), batch, wait)
-    sampling = Sampling(temperature, max_tokens, seed)
+    form = _Form(protocol, verdicts, logprobs, Sampling(temperature, max_tokens, seed))
     settings = {
         "judges": [model.name for model in asked],
         "protocol": protocol,
         "repeats": repeats,
         "orders": orders if protocol == pairwise.NAME else None,
+        "verdicts": verdicts,
+        "logprobs": logprobs,
         "temperature": temperature,
         "max_tokens": max_tokens,
         "seed": seed,
@@ -108,22 +145,39 @@ def judge(
     made = Provenance("judge", settings, [fingerprint(responses)])
     if sizes := candidate_counts(responses):
         questions = sum(prompts * _questions_of(size, protocol, orders) for size, prompts in sizes.items())
-        meter.total = questions * repeats * len(asked)
+        meter.expect(asked, questions * repeats)
     counts: Counter[str] = Counter()
+    unscored: Counter[str] = Counter()
+    answered: set[str] = set()
     calls = (
-        ((candidates, question, model), _request(candidates, question, protocol, model, sampling))
+        ((candidates, question, model), _request(candidates, question, form, model))
         for candidates in _judgeable(read_candidates(responses), counts)
         for question in _questions(candidates, protocol, repeats, orders, seed or 0, counts)
         for model in asked
     )
+
+    def failed(about: tuple[list[Row], Question, Model], answer: Answer) -> bool:
+        return bool(_row(*about, form, answer)["status"] != Status.OK)
+
+    def counted(row: Row) -> Row:
+        counts[row["status"]] += 1
+        if row["ranks"] and not row["scores"]:
+            unscored[row["judge"]] += 1
+        if row["status"] != Status.ERROR:
+            answered.add(row["judge"])
+        return row
+
+    again = failed if retry_failed else None
     if dry_run:
-        figures = session.forecast(calls)
-        return _summary("nothing: a dry run", counts, figures, forecast_warnings(figures))
-    with TableWriter(output, VOTES.schema, made) as writer, session.answers(calls) as answers:
-        rows = (_row(*about, protocol, answer) for about, answer in answers)
-        while chunk := list(islice(rows, BATCH_ROWS)):
-            counts.update(row["status"] for row in chunk)
-            writer.write_rows(chunk)
+        figures = session.forecast(calls, again)
+        return _summary("nothing: a dry run", counts, figures, (*forecast_warnings(figures), *form.warnings(asked)))
+    try:
+        with TableWriter(output, VOTES.schema, made) as writer, session.answers(calls, again) as answers:
+            writer.write_rows(counted(_row(*about, form, answer)) for about, answer in answers)
+    except RunError as error:
+        if may_be_refused(error.message) and (remedy := form.remedy(asked)):
+            raise RunError(error.message, f"{remedy} {error.hint or ''}".rstrip()) from error
+        raise
     figures = {
         "votes": writer.rows,
         **{status.value: counts[status] for status in Status if counts[status]},
@@ -131,7 +185,50 @@ def judge(
         "identical_pairs_not_asked": counts["identical"],
         **meter.figures(),
     }
-    return _summary(str(output), counts, figures, _warnings(counts, writer.rows))
+    warnings = [*_warnings(counts, writer.rows), *form.warnings(asked)]
+    if logprobs:
+        warnings += without_probabilities(unscored)
+    silent = [model for model in asked if counts[Status.ERROR] and model.name not in answered]
+    if remedy := form.remedy(silent):
+        warnings.append(remedy)
+    return _summary(str(output), counts, figures, tuple(warnings))
+
+
+def check_options(
+    *,
+    judges: Sequence[str],
+    protocol: str = pairwise.NAME,
+    repeats: int = 1,
+    orders: str = "both",
+    verdicts: str = "words",
+    logprobs: bool = False,
+    **_others: object,
+) -> list[Model]:
+    """Return the judges, if the options say what to ask them; known before anything is asked.
+
+    Raises:
+        UsageError: A judge or an option cannot be used, or not together with another.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"There is no protocol '{protocol}'.", f"Known: {', '.join(PROTOCOLS)}.")
+    if orders not in ORDERS:
+        raise UsageError(f"There is no choice of orders '{orders}'.", f"Known: {', '.join(ORDERS)}.")
+    if verdicts not in VERDICTS:
+        raise UsageError(f"There is no form of verdicts '{verdicts}'.", f"Known: {', '.join(VERDICTS)}.")
+    if repeats < 1:
+        raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
+    if logprobs and protocol != pairwise.NAME:
+        raise UsageError(
+            f"--logprobs reads how probable each verdict on a pair was; --protocol {protocol} has none.",
+            "Leave it out, or judge with --protocol pairwise.",
+        )
+    asked = parse_models(judges)
+    if logprobs and (without := [model.name for model in asked if model.logprobs is False]):
+        raise UsageError(
+            f"prefpipe.toml says that {', '.join(without)} gives no probabilities of tokens (logprobs = false).",
+            "Leave out --logprobs, or judge with another model.",
+        )
+    return asked
 
 
 def _summary(output: str, counts: Counter[str], figures: Mapping[str, Figure], warnings: tuple[str, ...]) -> Summary:
@@ -191,25 +288,36 @@ def _questions_of(candidates: int, protocol: str, orders: str) -> int:
     return math.comb(candidates, 2) * (2 if orders == "both" else 1)
 
 
-def _request(candidates: list[Row], question: Question, protocol: str, model: Model, sampling: Sampling) -> Request:
+def _request(candidates: list[Row], question: Question, form: _Form, model: Model) -> Request:
     conversation = Conversation(candidates[0]["prompt"], candidates[0]["reference"])
     texts = [row["content"] for row in candidates]
-    return chat(model, PROTOCOLS[protocol].messages(question, conversation, texts), sampling, question.repeat)
+    protocol, in_json = PROTOCOLS[form.protocol], form.in_json(model)
+    return chat(
+        model,
+        protocol.messages(question, conversation, texts, in_json=in_json),
+        form.sampling,
+        question.repeat,
+        schema=protocol.schema(len(question.shown)) if in_json else None,
+        logprobs=form.logprobs,
+    )
 
 
-def _row(candidates: list[Row], question: Question, model: Model, protocol: str, answer: Answer) -> Row:
+def _row(candidates: list[Row], question: Question, model: Model, form: _Form, answer: Answer) -> Row:
     shown = [candidates[index]["response_id"] for index in question.shown]
     prompt = candidates[0]["prompt_id"]
     row: dict[str, Any] = {
-        "vote_id": vote_id(prompt, model.name, protocol, question.repeat, shown),
+        "vote_id": vote_id(prompt, model.name, form.protocol, question.repeat, shown),
         "prompt_id": prompt,
         "judge": model.name,
-        "protocol": protocol,
+        "protocol": form.protocol,
         "repeat": question.repeat,
         "shown": shown,
         "status": answer.status,
+        "ranks": None,
+        "scores": None,
         "error": answer.error,
         "raw": answer.text,
+        "reasoning": answer.reasoning,
         "model_snapshot": answer.snapshot,
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
@@ -217,21 +325,27 @@ def _row(candidates: list[Row], question: Question, model: Model, protocol: str,
         "latency": answer.latency,
         "request_key": answer.key,
     }
+    tokens = read_tokens(answer.logprobs) if form.logprobs else ()
+    row["perplexity"] = perplexity(tokens)
     if answer.status == Status.OK and answer.text is not None:
-        verdict = PROTOCOLS[protocol].verdict(answer.text, len(shown))
+        protocol = PROTOCOLS[form.protocol]
+        read = protocol.verdict_in_json if form.in_json(model) else protocol.verdict
+        verdict = read(answer.text, len(shown))
+        row["rationale"] = verdict.rationale
         if verdict.ranks is None:
             row |= {"status": Status.INVALID, "error": verdict.reason}
         else:
             row["ranks"] = list(verdict.ranks)
+            if probabilities := verdict_probabilities(tokens, verdict.tail, pairwise.MENU):
+                row["scores"] = list(probabilities[:2])
     return row
 
 
-def _warnings(counts: Counter[str], votes: int) -> tuple[str, ...]:
-    warnings = []
+def _warnings(counts: Counter[str], votes: int) -> Iterator[str]:
     if failed := votes - counts[Status.OK]:
-        warnings.append(
-            f"{failed:,} of {votes:,} votes carry no verdict; their rows say why (columns status and error)."
+        yield (
+            f"{failed:,} of {votes:,} votes carry no verdict; their rows say why (columns status and error). "
+            "Calls that gave no answer are asked again when the command is run again, the others with --retry-failed."
         )
     if not votes:
-        warnings.append("No prompt has two different usable candidates, so nothing was asked.")
-    return tuple(warnings)
+        yield "No prompt has two different usable candidates, so nothing was asked."

@@ -32,7 +32,7 @@ class Caller:
         """
         server = self._servers.at(address)
         try:
-            result = await with_retries(lambda: send(server), lambda: self.has_reached(address), lambda: None)
+            result = await with_retries(lambda: send(server), lambda: self.has_reached(address))
         except UnreachableError:
             raise
         except CallError:

@@ -139,6 +139,5 @@ def _answers(
                 answer = replace(answer, cost=cost)
             else:
                 answer = Answer(key, Status.ERROR, error=given_up[key])
-            meter.done += 1
-            meter.failed += answer.status is not Status.OK
+            meter.count_done(entry.request.model, answer.status)
             yield entry.about, answer

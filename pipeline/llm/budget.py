@@ -1,10 +1,10 @@
-"""What the calls in flight may still cost, so that a limit on money holds before their answers are here."""
+"""What a call may need, so that limits on money and on tokens a minute hold before its answer is here."""
 
 import msgspec
 
 from .estimate import estimate_request
 from .meter import Meter
-from .prices import cost
+from .prices import Use, cost
 from .requests import Request
 
 UNKNOWN_ANSWER_TOKENS = 1000
@@ -19,13 +19,17 @@ class _Limits(msgspec.Struct):
 _limits = msgspec.json.Decoder(_Limits).decode
 
 
-def expected_cost(request: Request, meter: Meter) -> float:
-    """Return about what a call will cost in US dollars; 0 where the server tells its charges only afterwards.
+def expected_tokens(request: Request, use: Use | None) -> tuple[int, int]:
+    """Return about how many tokens a call's prompt and its answer have.
 
-    The prompt is estimated. The answer is taken to be as long as its limit allows, so that a limit on money holds;
-    where it has none, as long as those of this model in this run were on average.
+    The prompt is estimated. The answer is taken to be as long as its limit allows, as servers count it until they know
+    better; where it has none, as long as those of this model in this run were on average.
     """
-    limits, use = _limits(request.body), meter.uses.get(request.model)
+    limits = _limits(request.body)
     mean = round(use.completion_tokens / use.sent) if use and use.sent else UNKNOWN_ANSWER_TOKENS
-    answer = limits.max_completion_tokens or limits.max_tokens or mean
-    return cost(request.model, estimate_request(request.body), answer) or 0.0
+    return estimate_request(request.body), limits.max_completion_tokens or limits.max_tokens or mean
+
+
+def expected_cost(request: Request, meter: Meter) -> float:
+    """Return about what a call will cost in US dollars; 0 where the server tells its charges only afterwards."""
+    return cost(request.model, *expected_tokens(request, meter.uses.get(request.model))) or 0.0

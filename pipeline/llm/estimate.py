@@ -21,18 +21,21 @@ Of a source that was left out altogether, English chat of 50 tokens or more had 
 What a server counts for its chat template, and what a model thinks before it answers, cannot be known from the text.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from .answers import Answer, read_answer
 from .models import Model
 from .prices import Usage, price_of, read_receipt
 from .requests import Request
 from .store import AnswerStore
+
+About = TypeVar("About")
 
 _PER_MESSAGE = 4
 _PER_ANSWER = 3
@@ -231,7 +234,11 @@ class _Tally:
         )
 
 
-def forecast(requests: Iterable[Request], store: AnswerStore) -> list[Forecast]:
+def forecast(
+    requests: Iterable[tuple[About, Request]],
+    store: AnswerStore,
+    again: Callable[[About, Answer], bool] | None = None,
+) -> list[Forecast]:
     """Return what a run will need, a forecast for each model in the order of their first calls; nothing is sent.
 
     Where the store already answers some of the run's calls, what they really needed corrects the estimate and tells how
@@ -240,16 +247,18 @@ def forecast(requests: Iterable[Request], store: AnswerStore) -> list[Forecast]:
     Args:
         requests: What the run will ask; drawn once, so they may be millions. One that comes twice is counted twice.
         store: Where answers are looked up.
+        again: Tells which of its answers will be asked for once more.
     """
     tallies: dict[Model, _Tally] = {}
     drawn = iter(requests)
     while chunk := list(islice(drawn, _LOOKUP)):
-        held = store.get([request.key for request in chunk])
-        for request in chunk:
+        held = store.get([request.key for _, request in chunk])
+        for about, request in chunk:
             tally = tallies.setdefault(request.model, _Tally())
             tally.calls += 1
             body = _decode(request.body)
-            if stored := held.get(request.key):
+            stored = held.get(request.key)
+            if stored and not (again and again(about, read_answer(request.key, stored.raw, stored.latency))):
                 tally.count_stored(body, read_receipt(stored.raw)[1])
             else:
                 tally.count_missing(body)

@@ -1,10 +1,24 @@
 """Calls that failed, told apart by what to do: try again, give this row up, or stop the run."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
-_TRANSIENT = frozenset({408, 409, 425, 429})
+_TRANSIENT = frozenset({408, 409, 425})
+_REFUSALS = frozenset(
+    {"content_filter", "content_policy_violation", "context_length_exceeded", "exceed_context_size_error"}
+)
+"""Codes and types of errors of OpenAI, Azure, llama.cpp and those who follow them."""
+
+_TOO_LONG = re.compile(
+    r"(maximum|exceeds?\b.*) context (length|size|window)|maximum (model|input) length", re.IGNORECASE
+)
+"""What vLLM, SGLang and others say, whose errors have no code."""
+
+_TOO_MANY = frozenset({429, 529})
+"""529 is Anthropic's, for a server that is overloaded."""
+
 _STOP = frozenset({401, 403, 404})
 
 
@@ -28,12 +42,20 @@ class TransientError(CallError):
     """The same call may succeed later: too many requests, a server's error, a lost connection."""
 
 
+class ThrottledError(TransientError):
+    """The server refused this call as one too many: it is put off for as long as it takes, never given up."""
+
+
 class UnreachableError(TransientError):
     """No connection came about."""
 
 
 class PermanentError(CallError):
     """The same call will fail again: the row is given up, with the reason."""
+
+
+class RefusedError(PermanentError):
+    """The server refuses to answer this one: a content filter, or a conversation that is longer than it takes."""
 
 
 class StopError(CallError):
@@ -48,16 +70,20 @@ def failure_of(status: int, body: bytes, retry_after: float | None = None) -> Ca
         body: The answer's body; OpenAI's error object is read where there is one.
         retry_after: Seconds, from the answer's headers.
     """
-    message, code = _details(body)
+    message, code, kind = _details(body)
     reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
+    if status in {400, 413, 422} and (_REFUSALS & {code, kind} or _TOO_LONG.search(message)):
+        return RefusedError(reason)
     if status == 403 and b"flagged" in body:
         # A gateway's moderation refuses this one input, not the key.
-        return PermanentError(reason)
+        return RefusedError(reason)
     if status in _STOP:
         return StopError(reason)
     if code == "insufficient_quota":
         # OpenAI says 429 for an empty account, too; waiting does not fill it.
         return StopError(reason)
+    if status in _TOO_MANY:
+        return ThrottledError(reason, retry_after)
     if status in _TRANSIENT or status >= 500:
         return TransientError(reason, retry_after)
     return PermanentError(reason)
@@ -66,6 +92,7 @@ def failure_of(status: int, body: bytes, retry_after: float | None = None) -> Ca
 class _Error(msgspec.Struct):
     message: str = ""
     code: str | int | None = None
+    type: str | None = None
 
 
 class _Body(msgspec.Struct):
@@ -74,11 +101,12 @@ class _Body(msgspec.Struct):
     detail: msgspec.Raw = msgspec.Raw()
 
 
-def _details(body: bytes) -> tuple[str, str | int | None]:
+def _details(body: bytes) -> tuple[str, str | int | None, str | None]:
+    """Return the message, the code and the type of an error."""
     try:
         found = msgspec.json.decode(body, type=_Body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return body[:200].decode("utf-8", "replace").strip(), None
+        return body[:200].decode("utf-8", "replace").strip(), None, None
     if isinstance(found.error, _Error):
-        return found.error.message[:500], found.error.code
-    return (found.error or found.message or bytes(found.detail).decode())[:500], None
+        return found.error.message[:500], found.error.code, found.error.type
+    return (found.error or found.message or bytes(found.detail).decode())[:500], None, None

@@ -1,10 +1,38 @@
 """Plain counters of a run in progress: written by whoever asks, read by whoever shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from ..tables import Status
 from .models import Model
 from .prices import Usage, Use, charged
+
+
+@dataclass
+class Traffic:
+    """What goes on between a run and one model.
+
+    Attributes:
+        total: Calls that the run needs, stored ones included; unknown until the stage has counted them.
+        done: Calls that are finished, in whatever way; those that the store answered included.
+        stored: Calls of those that the store answered.
+        in_flight: Calls that wait for a server now.
+        most_in_flight: How many may, at this time.
+        retries: Attempts beyond the first.
+        throttled: Attempts that the server refused as one too many.
+        wait: Seconds until the next call may be sent; more than 0 while a limit or a pause holds it back, inf while all
+            calls that may be in flight are.
+    """
+
+    total: int | None = None
+    done: int = 0
+    stored: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    retries: int = 0
+    throttled: int = 0
+    wait: float = 0.0
 
 
 @dataclass
@@ -20,6 +48,7 @@ class Meter:
         in_flight: Calls that wait for their server now.
         stopping: Whether nothing more is sent, and only calls in flight are waited for.
         uses: What was asked of each model, what it cost, and what the store saved.
+        traffic: What goes on with each model, by its name.
         started: When the run started, on the monotonic clock.
     """
 
@@ -31,6 +60,7 @@ class Meter:
     in_flight: int = 0
     stopping: bool = False
     uses: dict[Model, Use] = field(default_factory=dict)
+    traffic: dict[str, Traffic] = field(default_factory=dict)
     started: float = field(default_factory=monotonic)
 
     @property
@@ -50,10 +80,17 @@ class Meter:
         self.use_of(model).count_sent(usage.prompt_tokens, usage.answer_tokens, cost)
         return cost
 
+    def count_done(self, model: Model, status: Status) -> None:
+        """Count a call that is finished, in whatever way."""
+        self.done += 1
+        self.failed += status is not Status.OK
+        self.traffic_of(model).done += 1
+
     def count_from_store(self, model: Model, usage: Usage | None) -> float | None:
         """Count an answer that the store gave; return what it would have cost, where that is known."""
         cost = charged(model, usage or Usage())
         self.stored += 1
+        self.traffic_of(model).stored += 1
         self.use_of(model).count_from_store(cost)
         return cost
 
@@ -62,6 +99,16 @@ class Meter:
         if model not in self.uses:
             self.uses[model] = Use(model.name, model.address)
         return self.uses[model]
+
+    def expect(self, models: Sequence[Model], calls: int) -> None:
+        """Take how many calls the run needs of each model, stored ones included."""
+        self.total = calls * len(models)
+        for model in models:
+            self.traffic_of(model).total = calls
+
+    def traffic_of(self, model: Model) -> Traffic:
+        """Return what goes on with a model."""
+        return self.traffic.setdefault(model.name, Traffic())
 
     @property
     def prompt_tokens(self) -> int:

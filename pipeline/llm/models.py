@@ -18,17 +18,6 @@ _OTHER_KEY = "PREFPIPE_API_KEY"
 _WITH_URL = re.compile(r"(?P<name>.+)@(?P<url>https?://\S+)")
 
 
-_UNHEEDED = {
-    "other_urls": "more than one base_url",
-    "requests_per_minute": "requests_per_minute",
-    "tokens_per_minute": "tokens_per_minute",
-    "concurrency": "concurrency",
-    "response_format": "response_format",
-    "logprobs": "logprobs",
-}
-"""What can be written down but would be passed over: better refused than silently ignored."""
-
-
 @dataclass(frozen=True)
 class Model:
     """A model and where to reach it.
@@ -81,6 +70,13 @@ class Model:
     def api_key(self) -> str:
         """The key to send; servers that want none get a placeholder."""
         return os.environ.get(self.key_variable) or "none"
+
+    @property
+    def takes_schema(self) -> bool:
+        """Whether it is known to take a JSON schema: by prefpipe.toml, or because OpenAI's own server does."""
+        if self.response_format is not None:
+            return self.response_format == "json_schema"
+        return self.simulated or set(self.base_urls) == {OPENAI_URL}
 
     @property
     def base_urls(self) -> tuple[str, ...]:
@@ -193,16 +189,9 @@ def parse_models(specs: Sequence[str]) -> list[Model]:
     """Return the models that specs name, each under a name of its own.
 
     Raises:
-        UsageError: There is no spec, two would stand under the same name in a table, or prefpipe.toml asks for what no
-            command heeds yet.
+        UsageError: There is no spec, or two would stand under the same name in a table.
     """
     models = [parse_model(spec) for spec in specs]
-    for model in models:
-        if unheeded := next((option for field, option in _UNHEEDED.items() if getattr(model, field)), None):
-            raise UsageError(
-                f"prefpipe.toml sets {unheeded} for {model.name}, which no command heeds yet.",
-                "Leave it out; --concurrency limits the calls in flight.",
-            )
     if not models:
         raise UsageError("No model is named.", "Name at least one, such as gpt-4o-mini or sim:strong.")
     name, count = Counter(model.name for model in models).most_common(1)[0]

@@ -1,32 +1,23 @@
 """Trying a failed call again: what is transient, with patience, jitter and an end."""
 
+import random
 from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from .failures import CallError, TransientError, UnreachableError
+from .failures import CallError, ThrottledError, TransientError, UnreachableError
 
 Result = TypeVar("Result")
 
 ATTEMPTS = 8
 ATTEMPTS_TO_REACH = 3
-LONGEST_WAIT_SECONDS = 60.0
-
-_backoff = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 
 
 def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _wait(state: RetryCallState) -> float:
-    """Return the seconds to wait: what the server asked for, else exponential with jitter."""
-    failure = _failure(state)
-    if isinstance(failure, CallError) and failure.retry_after is not None:
-        return failure.retry_after
-    return _backoff(state)
 
 
 async def pause(seconds: float) -> None:
@@ -37,18 +28,20 @@ async def pause(seconds: float) -> None:
 async def with_retries(
     send: Callable[[], Awaitable[Result]],
     was_reached: Callable[[], bool],
-    on_retry: Callable[[], None],
+    *,
+    refusals_count: bool = True,
     wait: Callable[[float], Awaitable[None]] = pause,
 ) -> Result:
     """Return what `send` gives, trying again after transient failures.
 
+    Before another attempt, it waits as long as the server asks for, else exponentially longer each time, with jitter.
     tenacity is entered only after a first failure, as most calls never need it.
 
     Args:
         send: Sends the call once.
         was_reached: Tells whether the server has ever answered; one that never did is given up sooner.
-        on_retry: Told before each further attempt.
-        wait: Waits so many seconds before it.
+        refusals_count: Whether a refusal as one call too many counts as an attempt. Without, only `wait` can end them.
+        wait: Waits so many seconds before a further attempt.
 
     Raises:
         CallError: The last failure.
@@ -57,20 +50,33 @@ async def with_retries(
         return await send()
     except TransientError as error:
         first: TransientError | None = error
+    failures = 0
 
     async def attempt() -> Result:
         nonlocal first
         if first is not None:
             failure, first = first, None
             raise failure
-        on_retry()
         return await send()
 
+    def seconds_to_wait(state: RetryCallState) -> float:
+        failure = _failure(state)
+        if isinstance(failure, CallError) and failure.retry_after is not None:
+            return failure.retry_after
+        alike = (
+            failures if refusals_count or not isinstance(failure, ThrottledError) else state.attempt_number - failures
+        )
+        longest = min(FIRST_WAIT_SECONDS * 2.0 ** (alike - 1), LONGEST_WAIT_SECONDS)
+        return random.uniform(0.0, longest)  # noqa: S311 - jitter is no secret
+
     def is_last(state: RetryCallState) -> bool:
-        unreachable = isinstance(_failure(state), UnreachableError) and not was_reached()
-        return state.attempt_number >= (ATTEMPTS_TO_REACH if unreachable else ATTEMPTS)
+        nonlocal failures
+        failure = _failure(state)
+        failures += refusals_count or not isinstance(failure, ThrottledError)
+        unreachable = isinstance(failure, UnreachableError) and not was_reached()
+        return failures >= (ATTEMPTS_TO_REACH if unreachable else ATTEMPTS)
 
     retrying = AsyncRetrying(
-        sleep=wait, retry=retry_if_exception_type(TransientError), wait=_wait, stop=is_last, reraise=True
+        sleep=wait, retry=retry_if_exception_type(TransientError), wait=seconds_to_wait, stop=is_last, reraise=True
     )
     return await retrying(attempt)

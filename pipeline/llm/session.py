@@ -1,11 +1,12 @@
 """One stage's asking from beginning to end: the store opened, calls or batches, and the run noted for its money."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..errors import UsageError
 from .answers import Answer
 from .ask import ask
 from .bounds import Bounds
@@ -28,7 +29,7 @@ class Session:
         stage: The command.
         store: The answer store.
         meter: Counts what happens.
-        concurrency: The most calls in flight.
+        concurrency: The most calls in flight to each model; None to find out how many its servers take.
         bounds: Where the run stops by itself.
         batch: Whether requests go through the servers' batch API instead of one by one.
         wait: Whether to wait for batches.
@@ -37,26 +38,48 @@ class Session:
     stage: str
     store: str | Path
     meter: Meter
-    concurrency: int
+    concurrency: int | None
     bounds: Bounds
     batch: bool = False
     wait: bool = True
 
     @contextmanager
     def answers(
-        self, requests: Iterable[tuple[About, Request]]
+        self, requests: Iterable[tuple[About, Request]], again: Callable[[About, Answer], bool] | None = None
     ) -> Iterator[Generator[tuple[About, Answer], None, None]]:
-        """Give the answers, in the order of the requests; note at the end what was spent, also when it fails."""
+        """Give the answers, in the order of the requests; note at the end what was spent, also when it fails.
+
+        Args:
+            requests: What each is about, and what to send.
+            again: Tells which answers of the store are to be asked for once more.
+
+        Raises:
+            UsageError: Batches cannot ask for anything once more.
+        """
+        if again and self.batch:
+            raise UsageError(
+                "--retry-failed does not go through batches.", "Leave out --batch: what is left is mostly little."
+            )
         with ExitStack() as stack:
             kept = stack.enter_context(AnswerStore(self.store))
             stack.callback(lambda: kept.record_run(self.stage, self.meter.uses.values()))
-            stream = self._ask_in_batches(requests, kept, stack) if self.batch else self._ask(requests, kept)
+            stream = self._ask_in_batches(requests, kept, stack) if self.batch else self._ask(requests, kept, again)
             yield stack.enter_context(closing(stream))
 
     def _ask(
-        self, requests: Iterable[tuple[About, Request]], kept: AnswerStore
+        self,
+        requests: Iterable[tuple[About, Request]],
+        kept: AnswerStore,
+        again: Callable[[About, Answer], bool] | None,
     ) -> Generator[tuple[About, Answer], None, None]:
-        return ask(requests, store=kept, meter=self.meter, concurrency=self.concurrency, bounds=self.bounds)
+        return ask(
+            requests,
+            store=kept,
+            meter=self.meter,
+            concurrency=self.concurrency,
+            bounds=self.bounds,
+            again=again,
+        )
 
     def _ask_in_batches(
         self, requests: Iterable[tuple[About, Request]], kept: AnswerStore, stack: ExitStack
@@ -68,10 +91,12 @@ class Session:
             requests, store=kept, journal=journal, meter=self.meter, bounds=self.bounds, wait=self.wait
         )
 
-    def forecast(self, requests: Iterable[tuple[object, Request]]) -> dict[str, int | float | str | None]:
+    def forecast(
+        self, requests: Iterable[tuple[About, Request]], again: Callable[[About, Answer], bool] | None = None
+    ) -> dict[str, int | float | str | None]:
         """Return what the run would need, as figures for a summary; nothing is sent."""
         with AnswerStore(self.store) as kept:
-            models = forecast((request for _, request in requests), kept)
+            models = forecast(requests, kept, again)
         share = _BATCH_PRICE if self.batch else 1.0
         return {
             "calls": sum(model.calls for model in models),

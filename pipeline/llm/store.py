@@ -61,6 +61,7 @@ CREATE TABLE runs (
 _STEPS = (_ANSWERS, _RUNS)
 
 _INSERT = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Stored(NamedTuple):
@@ -145,6 +146,7 @@ class AnswerStore:
         """Take the path of the database; it is made when it does not exist."""
         self.path = Path(path)
         self._waiting: list[tuple[bytes, str, str, int, float, bytes]] = []
+        self._replacing: list[tuple[bytes, str, str, int, float, bytes]] = []
 
     def __enter__(self) -> Self:
         try:
@@ -234,9 +236,10 @@ class AnswerStore:
             )
         return found
 
-    def put(self, key: str, model: str, base_url: str, raw: bytes, latency: float) -> None:
-        """Take an answer; it is on disk after the next `flush`."""
-        self._waiting.append((bytes.fromhex(key), model, base_url, int(time.time()), latency, raw))
+    def put(self, key: str, model: str, base_url: str, raw: bytes, latency: float, *, replace: bool = False) -> None:
+        """Take an answer; it is on disk after the next `flush`. One that is held already stays, unless told to go."""
+        waiting = self._replacing if replace else self._waiting
+        waiting.append((bytes.fromhex(key), model, base_url, int(time.time()), latency, raw))
 
     def flush(self) -> None:
         """Commit what waits.
@@ -244,11 +247,13 @@ class AnswerStore:
         Raises:
             RunError: The disk is full, or another process holds the store for longer than a minute.
         """
-        if not self._waiting:
+        if not (self._waiting or self._replacing):
             return
         with self._writing():
             self._database.executemany(_INSERT, self._waiting)
+            self._database.executemany(_REPLACE, self._replacing)
         self._waiting.clear()
+        self._replacing.clear()
 
     def record_run(self, stage: str, uses: Iterable[Use]) -> None:
         """Note what a run asked of its models and what the store saved it; call it once, when the run ends.

@@ -1,9 +1,11 @@
-import sys
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,7 +13,7 @@ from prefpipe.pipeline.errors import RunError, UsageError
 from prefpipe.pipeline.generate import generate
 from prefpipe.pipeline.ids import response_id
 from prefpipe.pipeline.llm.client import Client
-from prefpipe.pipeline.llm.simulator import author
+from prefpipe.pipeline.llm.simulator import Reply, Simulator, author, running
 from prefpipe.pipeline.reading import fingerprint, provenance
 from prefpipe.pipeline.tables import RESPONSES
 from prefpipe.pipeline.writing import TableWriter
@@ -75,10 +77,10 @@ def test_a_call_that_fails_is_a_row_with_its_reason_and_the_others_are_as_withou
     path = write_lines("p.jsonl", [PROMPTS[0], {"prompt": "bridges " * 500}, PROMPTS[2]])
     summary = generate(path, OUT, models=["sim:weak?context=300"])
     first, failed, last = rows()
-    assert (failed["status"], failed["content"]) == ("error", None)
+    assert (failed["status"], failed["content"]) == ("refused", None)
     assert "maximum context length is 300" in failed["error"]
     assert [row["status"] for row in (first, last)] == ["ok", "ok"]
-    assert (summary.rows_out, summary.figures["ok"], summary.figures["error"]) == (3, 2, 1)
+    assert (summary.rows_out, summary.figures["ok"], summary.figures["refused"]) == (3, 2, 1)
     assert any("1 of 3 responses cannot be used" in warning for warning in summary.warnings)
 
 
@@ -124,6 +126,66 @@ def test_whatever_changes_what_is_sent_asks_again(write_lines: WriteLines, chang
     assert generate(path, OUT, models=["sim:weak"], **change).figures["sent"] == 8
 
 
+class Thinking(Simulator):
+    """A server that leaves the reasoning inside the content."""
+
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        reply = super().respond(method, path, headers, body)
+        answer = json.loads(reply.body)
+        message, asked = answer["choices"][0]["message"], json.loads(body)["messages"][0]["content"]
+        message["content"] = f"<think>\n{asked}?" + (
+            "" if asked == "hammers" else f"\n</think>\n\n{message['content']}"
+        )
+        return replace(reply, body=json.dumps(answer).encode())
+
+
+class Cutting(Simulator):
+    """A server that cuts the answer to one prompt off, as long as it is told to."""
+
+    cutting = True
+
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        reply = super().respond(method, path, headers, body)
+        if not (self.cutting and b"hammers" in body):
+            return reply
+        answer = json.loads(reply.body)
+        answer["choices"][0]["finish_reason"] = "length"
+        return replace(reply, body=json.dumps(answer).encode())
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_once_more_only_if_told(write_lines: WriteLines) -> None:
+    prompts, server = write_lines("p.jsonl", PROMPTS), Cutting()
+    with running(server) as url:
+        models = [f"good@{url}"]
+        assert generate(prompts, OUT, models=models).figures["truncated"] == 1
+        assert "--retry-failed" in generate(prompts, OUT, models=models).warnings[0]
+        server.cutting = False
+        assert generate(prompts, OUT, models=models).figures["sent"] == 0
+        assert generate(prompts, OUT, models=models, retry_failed=True, dry_run=True).figures["to_send"] == 1
+        mended = generate(prompts, OUT, models=models, retry_failed=True)
+        assert (mended.figures["sent"], mended.figures["ok"], mended.figures["spent_usd"]) == (1, len(PROMPTS), 0)
+        # What came instead has taken the old answer's place.
+        assert generate(prompts, OUT, models=models, retry_failed=True).figures["sent"] == 0
+    assert {row["status"] for row in rows()} == {"ok"}
+
+
+def test_batches_ask_for_nothing_once_more(write_lines: WriteLines) -> None:
+    with pytest.raises(UsageError, match="--retry-failed does not go through batches"):
+        generate(write_lines("p.jsonl", PROMPTS), OUT, models=["sim:weak"], batch=True, retry_failed=True)
+
+
+def test_reasoning_stands_beside_the_content_and_none_is_left_in_it(write_lines: WriteLines) -> None:
+    prompts = write_lines("p.jsonl", PROMPTS)
+    with running(Thinking()) as url:
+        generate(prompts, OUT, models=[f"good@{url}"])
+        assert generate(prompts, OUT, models=[f"good@{url}"]).figures["sent"] == 0
+    *answered, endless = rows()
+    assert [row["reasoning"] for row in rows()] == [f"{topic}?" for topic in TOPICS]
+    for row in answered:
+        assert (row["status"], author(row["content"]), "think" in row["content"]) == ("ok", "good", False)
+    assert (endless["status"], endless["error"], endless["content"]) == ("invalid", "the thinking never ends", None)
+
+
 def test_a_system_message_is_put_before_prompts_that_bring_none(write_lines: WriteLines, sent: dict[str, Row]) -> None:
     asked = {"role": "user", "content": "apricots"}
     path = write_lines("p.jsonl", [{"prompt": [asked]}, {"prompt": [{"role": "system", "content": "Own."}, asked]}])
@@ -147,7 +209,7 @@ def test_what_is_asked_of_the_models_is_passed_on(write_lines: WriteLines, sent:
 def test_a_table_that_cannot_be_written_on_ends_all_calls_and_keeps_what_was_answered(
     write_lines: WriteLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_writer: TableWriter, _rows: list[Row]) -> None:
+    def full(_writer: TableWriter, _table: pa.Table) -> None:
         raise RunError("The disk is full.")
 
     closed: list[Client] = []
@@ -157,8 +219,8 @@ def test_a_table_that_cannot_be_written_on_ends_all_calls_and_keeps_what_was_ans
 
     path = write_lines("p.jsonl", PROMPTS)
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["prefpipe.pipeline.generate"], "BATCH_ROWS", 2)
-        patch.setattr(TableWriter, "write_rows", full)
+        patch.setattr("prefpipe.pipeline.writing._CHUNK_ROWS", 2)
+        patch.setattr(TableWriter, "write", full)
         patch.setattr(Client, "close", close)
         with pytest.raises(RunError) as kept:
             generate(path, OUT, models=["sim:weak"], concurrency=2)

@@ -1,6 +1,5 @@
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
@@ -8,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -213,7 +213,7 @@ def test_more_repeats_ask_only_for_what_is_new_and_each_is_an_answer_of_its_own(
 
 
 def test_a_table_that_cannot_be_written_on_ends_all_calls(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_writer: TableWriter, _rows: list[Row]) -> None:
+    def full(_writer: TableWriter, _table: pa.Table) -> None:
         raise RunError("The disk is full.")
 
     closed: list[Client] = []
@@ -221,8 +221,8 @@ def test_a_table_that_cannot_be_written_on_ends_all_calls(data: Path, monkeypatc
     async def close(client: Client) -> None:
         closed.append(client)
 
-    monkeypatch.setattr(sys.modules["prefpipe.pipeline.judge"], "BATCH_ROWS", 2)
-    monkeypatch.setattr(TableWriter, "write_rows", full)
+    monkeypatch.setattr("prefpipe.pipeline.writing._CHUNK_ROWS", 2)
+    monkeypatch.setattr(TableWriter, "write", full)
     monkeypatch.setattr(Client, "close", close)
     with pytest.raises(RunError) as kept:
         judge(data / "responses.parquet", OUT, judges=["sim:judge"], concurrency=2)
@@ -307,6 +307,8 @@ def test_a_listwise_question_takes_as_many_candidates_as_there_are_letters(write
         ({"judges": []}, "No model is named"),
         ({"judges": ["sim:judge"], "protocol": "pointless"}, "There is no protocol 'pointless'"),
         ({"judges": ["sim:judge"], "orders": "all"}, "There is no choice of orders 'all'"),
+        ({"judges": ["sim:judge"], "verdicts": "yaml"}, "There is no form of verdicts 'yaml'"),
+        ({"judges": ["sim:judge"], "protocol": "listwise", "logprobs": True}, "--protocol listwise has none"),
         ({"judges": ["sim:judge"], "repeats": 0}, "With 0 repeats, nothing is asked"),
         ({"judges": ["sim:judge"], "concurrency": 0}, "nothing is asked"),
     ],
@@ -327,6 +329,8 @@ def test_the_footer_says_what_shaped_the_votes(data: Path) -> None:
         "protocol": "pairwise",
         "repeats": 2,
         "orders": "both",
+        "verdicts": "words",
+        "logprobs": False,
         "temperature": None,
         "max_tokens": None,
         "seed": None,

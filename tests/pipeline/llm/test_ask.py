@@ -13,7 +13,14 @@ from prefpipe.pipeline.llm import ask as asking
 from prefpipe.pipeline.llm.answers import Answer
 from prefpipe.pipeline.llm.ask import UNBOUNDED, ask
 from prefpipe.pipeline.llm.bounds import Bounds
-from prefpipe.pipeline.llm.failures import PermanentError, StopError, TransientError, UnreachableError
+from prefpipe.pipeline.llm.failures import (
+    PermanentError,
+    RefusedError,
+    StopError,
+    ThrottledError,
+    TransientError,
+    UnreachableError,
+)
 from prefpipe.pipeline.llm.meter import Meter
 from prefpipe.pipeline.llm.models import Model
 from prefpipe.pipeline.llm.requests import Request, Sampling, chat
@@ -40,10 +47,12 @@ class Echo:
         self.sent: Counter[str] = Counter()
         self.in_flight = self.most_in_flight = 0
         self.closed = False
+        self.order: list[str] = []
 
     async def send(self, request: Request, base_url: str) -> Reply:
         text = asked(request)
         self.sent[text] += 1
+        self.order.append(text)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -69,12 +78,7 @@ def store(tmp_path: Path) -> Iterator[AnswerStore]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def sleep(seconds: float) -> None:
-        await asyncio.sleep(0)
-
-    monkeypatch.setattr("prefpipe.pipeline.llm.retry.sleep", sleep)
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
 def run(
@@ -213,10 +217,13 @@ def test_an_unreachable_server_stops_the_run(store: AnswerStore) -> None:
         run(["a", "b"], store, Echo(lambda text, attempt: UnreachableError("connection refused")))
 
 
-def test_a_server_that_went_away_for_good_costs_its_rows_only(store: AnswerStore) -> None:
+def test_a_server_that_went_away_for_good_ends_the_run_with_everything_kept(store: AnswerStore) -> None:
     sender = Echo(lambda text, attempt: UnreachableError("gone") if int(text) >= 5 else 0.0)
-    answers = run([str(number) for number in range(8)], store, sender, concurrency=1)
-    assert [answer.status for _, answer in answers] == [Status.OK] * 5 + [Status.ERROR] * 3
+    with pytest.raises(RunError, match="No call to m succeeded for 15 min: gone"):
+        run([str(number) for number in range(30)], store, sender, concurrency=3)
+    assert store.get([request(str(number)).key for number in range(5)]).keys()
+    # Single calls try whether it is back, a minute apart: whoever waits for its return does not use up its attempts.
+    assert sum(sender.sent.values()) < 60
 
 
 def test_requests_are_drawn_as_the_window_advances(store: AnswerStore) -> None:
@@ -302,25 +309,69 @@ def test_the_first_ctrl_c_sends_nothing_more_and_keeps_what_is_in_flight(store: 
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_call_that_waits_for_another_attempt_leaves_its_place_to_others(
-    store: AnswerStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sender = Echo(lambda text, attempt: TransientError("HTTP 429", 1.0) if (text, attempt) == ("a", 1) else 0.0)
-
-    async def until_the_other_was_sent(seconds: float) -> None:
-        async with asyncio.timeout(20):
-            while not sender.sent["b"]:  # noqa: ASYNC110 - nothing signals that it was sent
-                await asyncio.sleep(0)
-
-    monkeypatch.setattr("prefpipe.pipeline.llm.retry.sleep", until_the_other_was_sent)
+def test_a_call_that_waits_for_another_attempt_leaves_its_place_to_others(store: AnswerStore) -> None:
+    sender = Echo(lambda text, attempt: ThrottledError("HTTP 429", 9.0) if (text, attempt) == ("a", 1) else 1.0)
     answers = run(["a", "b", "c"], store, sender, concurrency=1)
     assert [answer.text for _, answer in answers] == ["re: a", "re: b", "re: c"]
     assert sender.most_in_flight == 1
+    assert sender.order == ["a", "b", "c", "a"]
 
 
 def test_calls_that_come_back_together_never_overfill_the_window(store: AnswerStore) -> None:
-    sender = Echo(lambda text, attempt: TransientError("HTTP 429") if attempt < 3 else 0.001)
+    sender = Echo(lambda text, attempt: ThrottledError("HTTP 429") if attempt < 3 else 0.001)
     meter = Meter()
     assert len(run([str(number) for number in range(60)], store, sender, meter, concurrency=5)) == 60
     assert sender.most_in_flight <= 5
     assert meter.in_flight == 0
+
+
+def test_a_kept_answer_that_is_asked_for_once_more_is_replaced_and_the_others_stay(store: AnswerStore) -> None:
+    texts = ["a", "b", "c", "b"]
+    run(
+        texts, store, Echo(lambda text, attempt: b'{"choices": [{"message": {"content": ""}}]}' if text == "b" else 0.0)
+    )
+    requests, sender, meter = [(text, request(text)) for text in texts], Echo(), Meter()
+
+    def unusable(about: str, answer: Answer) -> bool:
+        return answer.status is not Status.OK
+
+    answers = list(ask(requests, store=store, meter=meter, again=unusable, sender=sender))
+    assert [answer.text for _, answer in answers] == ["re: a", "re: b", "re: c", "re: b"]
+    assert sender.sent == {"b": 1}
+    assert (meter.stored, meter.sent) == (2, 2)
+    silent = Echo()
+    assert run(texts, store, silent) == [(text, answer) for text, answer in run(texts, store, silent)]
+    assert not silent.sent
+
+
+def test_a_kept_answer_stays_when_nothing_better_comes(store: AnswerStore) -> None:
+    run(["a"], store, Echo(lambda text, attempt: b'{"choices": [{"message": {"content": ""}}]}'))
+    failing = Echo(lambda text, attempt: PermanentError("HTTP 400"))
+    requests = [("a", request("a"))]
+    [(_, answer)] = ask(requests, store=store, meter=Meter(), again=lambda about, answer: True, sender=failing)
+    assert answer.status is Status.ERROR
+    assert run(["a"], store, Echo())[0][1].status is Status.INVALID
+
+
+def test_a_refusal_of_one_conversation_has_a_status_of_its_own(store: AnswerStore) -> None:
+    answers = run(["a", "b"], store, Echo(lambda text, attempt: RefusedError("too long") if text == "a" else 0.0))
+    assert [(answer.status, answer.error) for _, answer in answers] == [(Status.REFUSED, "too long"), (Status.OK, None)]
+
+
+def test_servers_of_a_model_share_its_calls_and_a_dead_one_is_routed_around(store: AnswerStore) -> None:
+    model = Model("m", "m", "http://a/v1", "KEY", other_urls=("http://b/v1", "http://dead/v1"))
+    shares: Counter[str] = Counter()
+
+    class Three(Echo):
+        async def send(self, request: Request, base_url: str) -> Reply:
+            shares[base_url] += 1
+            if "dead" in base_url:
+                raise UnreachableError("connection refused")
+            return await super().send(request, base_url)
+
+    requests = [(n, chat(model, [{"role": "user", "content": str(n)}], Sampling(), 0)) for n in range(3000)]
+    sender = Three(lambda text, attempt: 1.0)
+    answers = list(ask(requests, store=store, meter=Meter(), concurrency=50, sender=sender))
+    assert {answer.status for _, answer in answers} == {Status.OK}
+    assert shares["http://dead/v1"] < 100
+    assert abs(shares["http://a/v1"] - shares["http://b/v1"]) < 300

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefpipe.pipeline.llm.batch_files import Limits, Reading, RequestFile, request_line
-from prefpipe.pipeline.llm.failures import CallError, PermanentError, StopError, TransientError
+from prefpipe.pipeline.llm.failures import CallError, PermanentError, StopError, ThrottledError, TransientError
 from prefpipe.pipeline.llm.models import Model
 from prefpipe.pipeline.llm.requests import Request, Sampling, chat
 
@@ -98,7 +98,7 @@ def test_an_answer_keeps_every_byte_of_the_completion() -> None:
     ("line", "kind", "reason"),
     [
         (failed("k"), TransientError, "the batch gave no answer (batch_expired: Too late.)"),
-        (refused("k", 429, "slow"), TransientError, "HTTP 429: slow"),
+        (refused("k", 429, "slow"), ThrottledError, "HTTP 429: slow"),
         (refused("k", 500), TransientError, "HTTP 500: no"),
         (refused("k", 400, "too long"), PermanentError, "HTTP 400: too long"),
         (refused("k", 401, "bad key"), StopError, "HTTP 401: bad key"),

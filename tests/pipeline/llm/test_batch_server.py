@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from prefpipe.pipeline.llm.batch_failures import GoneError, TooMuchError, in_our_words
 from prefpipe.pipeline.llm.batch_records import Address
 from prefpipe.pipeline.llm.batch_server import BatchServer, Remote, Servers
-from prefpipe.pipeline.llm.failures import CallError, PermanentError, StopError, TransientError, UnreachableError
+from prefpipe.pipeline.llm.failures import (
+    CallError,
+    PermanentError,
+    StopError,
+    ThrottledError,
+    TransientError,
+    UnreachableError,
+)
 from prefpipe.pipeline.llm.simulator import BatchRules, Simulator, running
 
 Result = TypeVar("Result")
@@ -147,7 +154,7 @@ def test_a_server_that_is_not_there_cannot_be_reached() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (429, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', TransientError),
+        (429, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', ThrottledError),
         (429, '{"error":{"message":"Enqueued token limit reached for m"}}', TooMuchError),
         (429, '{"error":{"message":"You have no money left","code":"insufficient_quota"}}', StopError),
         (401, '{"error":{"message":"Incorrect API key sk-secret"}}', StopError),
@@ -165,7 +172,7 @@ def test_what_a_server_says_decides_what_is_done(
         raise openai.APIStatusError("no", response=response, body=None)
     assert type(caught.value) is kind
     assert "sk-secret" not in caught.value.reason
-    assert caught.value.retry_after == (7 if kind is TransientError else None)
+    assert caught.value.retry_after == (7 if issubclass(kind, TransientError) else None)
 
 
 def test_a_page_instead_of_an_answer_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

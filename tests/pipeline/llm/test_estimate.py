@@ -151,10 +151,10 @@ def keep(store: AnswerStore, request: Request, usage: dict[str, int] | None) -> 
 def test_before_the_first_call_prompts_are_estimated_and_answers_are_limited(store: AnswerStore) -> None:
     planned = requests(20)
     estimated = sum(estimate_request(request.body) for request in planned)
-    assert forecast(planned, store) == [
+    assert forecast(enumerate(planned), store) == [
         Forecast(MODEL, 20, 0, estimated, max(estimate_request(request.body) for request in planned), None, 2000)
     ]
-    [only] = forecast(planned, store)
+    [only] = forecast(enumerate(planned), store)
     assert only.prompt_cost == pytest.approx(estimated / 1e6)
     assert only.cost is None
     assert only.most_cost == pytest.approx((estimated + 10 * 2000) / 1e6)
@@ -164,7 +164,7 @@ def test_what_the_store_answers_costs_nothing_and_tells_what_the_rest_needs(stor
     planned = requests(40)
     for request in planned[:10]:
         keep(store, request, {"prompt_tokens": 2 * estimate_request(request.body), "completion_tokens": 7})
-    [only] = forecast(planned, store)
+    [only] = forecast(enumerate(planned), store)
     estimated = sum(estimate_request(request.body) for request in planned[10:])
     assert (only.calls, only.stored, only.sent) == (40, 10, 30)
     assert only.prompt_tokens == pytest.approx(2 * estimated, abs=1)
@@ -177,7 +177,7 @@ def test_answers_that_tell_nothing_change_no_estimate(store: AnswerStore, usage:
     planned = requests(40)
     for request in planned[:20]:
         keep(store, request, usage)
-    [only] = forecast(planned, store)
+    [only] = forecast(enumerate(planned), store)
     assert only.prompt_tokens == sum(estimate_request(request.body) for request in planned[20:])
     assert only.completion_tokens is None
 
@@ -186,33 +186,36 @@ def test_a_handful_of_answers_is_too_few_to_tell_how_long_the_others_will_be(sto
     planned = requests(40)
     for request in planned[:9]:
         keep(store, request, {"prompt_tokens": 1000, "completion_tokens": 7})
-    assert forecast(planned, store)[0].completion_tokens is None
+    assert forecast(enumerate(planned), store)[0].completion_tokens is None
 
 
 def test_when_all_is_stored_nothing_is_left_to_pay(store: AnswerStore) -> None:
     planned = requests(3, replace(MODEL, prompt_price=None, completion_price=None))
     for request in planned:
         keep(store, request, None)
-    [only] = forecast(planned, store)
+    [only] = forecast(enumerate(planned), store)
     assert (only.sent, only.prompt_tokens, only.cost, only.most_cost) == (0, 0, 0.0, 0.0)
 
 
 def test_without_a_limit_or_a_price_the_most_is_not_known(store: AnswerStore) -> None:
-    [unlimited] = forecast(requests(3, sampling=Sampling()), store)
+    [unlimited] = forecast(enumerate(requests(3, sampling=Sampling())), store)
     assert (unlimited.most_completion_tokens, unlimited.most_cost) == (None, None)
     assert unlimited.prompt_cost is not None
-    [unpriced] = forecast(requests(3, replace(MODEL, prompt_price=None, completion_price=None)), store)
+    [unpriced] = forecast(enumerate(requests(3, replace(MODEL, prompt_price=None, completion_price=None))), store)
     assert (unpriced.prompt_cost, unpriced.cost, unpriced.most_cost) == (None, None, None)
 
 
 def test_a_prompt_beyond_the_listed_price_makes_the_cost_unknown(store: AnswerStore) -> None:
     hosted = Model("gpt-5.4", "gpt-5.4", "https://api.openai.com/v1", "KEY")
     short, long = ([{"role": "user", "content": ENGLISH * times}] for times in (1, 6000))
-    assert forecast([chat(hosted, short, SAMPLING, 0)], store)[0].prompt_cost is not None
-    assert forecast([chat(hosted, messages, SAMPLING, 0) for messages in (short, long)], store)[0].prompt_cost is None
+    assert forecast(enumerate([chat(hosted, short, SAMPLING, 0)]), store)[0].prompt_cost is not None
+    assert (
+        forecast(enumerate([chat(hosted, messages, SAMPLING, 0) for messages in (short, long)]), store)[0].prompt_cost
+        is None
+    )
 
 
 def test_each_model_has_a_forecast_of_its_own_in_the_order_of_the_first_calls(store: AnswerStore) -> None:
     other = replace(MODEL, name="a", sent_name="a")
     planned = [request for pair in zip(requests(600), requests(600, other), strict=True) for request in pair]
-    assert [(each.model.name, each.calls) for each in forecast(iter(planned), store)] == [("m", 600), ("a", 600)]
+    assert [(each.model.name, each.calls) for each in forecast(enumerate(planned), store)] == [("m", 600), ("a", 600)]

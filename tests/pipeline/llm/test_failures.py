@@ -2,7 +2,15 @@ import json
 
 import pytest
 
-from prefpipe.pipeline.llm.failures import CallError, PermanentError, StopError, TransientError, failure_of
+from prefpipe.pipeline.llm.failures import (
+    CallError,
+    PermanentError,
+    RefusedError,
+    StopError,
+    ThrottledError,
+    TransientError,
+    failure_of,
+)
 
 
 def body(message: str, code: str | None = None) -> bytes:
@@ -12,18 +20,23 @@ def body(message: str, code: str | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("status", "sent", "kind"),
     [
-        (429, body("slow down", "rate_limit_exceeded"), TransientError),
+        (429, body("slow down", "rate_limit_exceeded"), ThrottledError),
         (429, body("no money left", "insufficient_quota"), StopError),
         (500, b"", TransientError),
         (503, b"<html>", TransientError),
-        (529, body("overloaded"), TransientError),
+        (529, body("overloaded"), ThrottledError),
         (408, b"", TransientError),
-        (400, body("context", "context_length_exceeded"), PermanentError),
+        (400, body("context", "context_length_exceeded"), RefusedError),
+        (400, b'{"error": {"message": "too large", "type": "exceed_context_size_error", "code": 400}}', RefusedError),
+        (400, body("This model's maximum context length is 4096 tokens."), RefusedError),
+        (400, body("The decoder prompt is longer than the maximum model length of 512."), RefusedError),
+        (400, body("The response was filtered", "content_filter"), RefusedError),
+        (400, body("max_tokens must be at least 1"), PermanentError),
         (413, b"", PermanentError),
         (422, b'{"detail": [{"loc": ["body"], "msg": "extra"}]}', PermanentError),
         (401, body("bad key", "invalid_api_key"), StopError),
         (403, body("not allowed"), StopError),
-        (403, b'{"error": {"message": "moderation", "metadata": {"flagged_input": "x"}}}', PermanentError),
+        (403, b'{"error": {"message": "moderation", "metadata": {"flagged_input": "x"}}}', RefusedError),
         (404, body("unknown model", "model_not_found"), StopError),
     ],
 )

@@ -169,18 +169,18 @@ def test_models_with_bodies_of_their_own_can_be_told_apart_and_looked_up() -> No
 
 
 @pytest.mark.parametrize(
-    "setting",
-    [
-        "requests_per_minute = 5",
-        "tokens_per_minute = 5",
-        "concurrency = 5",
-        "logprobs = true",
-        'response_format = "json_schema"',
-        'base_url = ["http://a/v1", "http://b/v1"]',
-    ],
+    ("setting", "takes"), [("", False), ('response_format = "json_schema"', True), ('response_format = "none"', False)]
 )
-def test_a_setting_that_would_be_passed_over_is_refused(setting: str) -> None:
-    address = "" if "base_url" in setting else 'base_url = "http://a/v1"\n'
-    configure(f"[models.judge]\n{address}{setting}\n")
-    with pytest.raises(UsageError, match="which no command heeds yet"):
-        parse_models(["judge"])
+def test_a_server_is_known_to_take_a_schema_where_the_configuration_says_so(setting: str, takes: bool) -> None:
+    configure(f'[models.judge]\nbase_url = "http://a/v1"\nlogprobs = false\n{setting}\n')
+    (model,) = parse_models(["judge"])
+    assert (model.takes_schema, model.logprobs) == (takes, False)
+
+
+def test_openai_takes_schemas_and_an_unknown_server_behind_the_same_name_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    assert parse_model("gpt-4o-mini").takes_schema
+    assert not parse_model("gpt-4o-mini@http://a/v1").takes_schema
+    assert parse_model("sim:judge").takes_schema

@@ -22,21 +22,19 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def run(outcomes: Sequence[CallError | str], *, reached: bool = True) -> tuple[str, int]:
     """Return what came of calls with these outcomes, one after another, and how many retries there were."""
-    left, retries = list(outcomes), 0
+    left, attempts = list(outcomes), 0
 
     async def send() -> str:
+        nonlocal attempts
+        attempts += 1
         outcome = left.pop(0)
         if isinstance(outcome, CallError):
             raise outcome
         return outcome
 
-    def count() -> None:
-        nonlocal retries
-        retries += 1
-
-    answer = asyncio.run(with_retries(send, lambda: reached, count))
+    answer = asyncio.run(with_retries(send, lambda: reached))
     assert not left
-    return answer, retries
+    return answer, attempts - 1
 
 
 def test_a_call_that_succeeds_is_sent_once() -> None:

@@ -1,0 +1,120 @@
+"""How far a run is, while it asks: live lines on a terminal, else a plain line now and then; on stderr."""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+from rich.text import Text
+
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..pipeline.llm.meter import Meter, Traffic
+    from ..pipeline.llm.prices import Use
+
+PLAIN_LINE_SECONDS = 30.0
+LOOK_SECONDS = 0.25
+
+
+@contextmanager
+def progress(stage: str) -> Iterator["Meter"]:
+    """Give a meter and show it while the stage runs."""
+    from ..pipeline.llm.meter import Meter
+
+    meter = Meter()
+    if terminal.console.is_terminal:
+        with Live(
+            get_renderable=lambda: Text("\n".join(progress_lines(stage, meter)), overflow="ellipsis", no_wrap=True),
+            console=terminal.console,
+            refresh_per_second=4,
+            transient=True,
+        ):
+            yield meter
+        return
+    done = threading.Event()
+    watcher = threading.Thread(target=_plain_lines, args=(stage, meter, done), daemon=True)
+    watcher.start()
+    try:
+        yield meter
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _plain_lines(stage: str, meter: "Meter", done: threading.Event) -> None:
+    due, stopping = monotonic() + PLAIN_LINE_SECONDS, False
+    while not done.wait(min(LOOK_SECONDS, PLAIN_LINE_SECONDS)):
+        # Whoever pressed Ctrl-C wants to know at once what is waited for.
+        if monotonic() >= due or meter.stopping != stopping:
+            for line in progress_lines(stage, meter):
+                terminal.console.print(line, markup=False)
+            due, stopping = monotonic() + PLAIN_LINE_SECONDS, meter.stopping
+
+
+def progress_lines(stage: str, meter: "Meter") -> list[str]:
+    """Return how far a run is and how fast it goes: a line for all, and one for each model where there are several."""
+    seconds = max(monotonic() - meter.started, 1e-9)
+    if meter.stopping:
+        waiting = f"stopping, waiting for {meter.in_flight:,} calls in flight; Ctrl-C leaves at once"
+        return [f"{stage} {meter.done:,} · {waiting}"]
+    uses = {use.model: use for use in list(meter.uses.values())}
+    traffic = dict(meter.traffic)
+    whole = [
+        *_pace(stage, meter.done, meter.total, meter.sent, seconds),
+        f"{(meter.prompt_tokens + meter.completion_tokens) / seconds:,.0f} tokens/s",
+        *_money(meter.spent, meter.sent, meter.total, meter.stored),
+        *_counts({"in flight": meter.in_flight, "from store": meter.stored, "retries": meter.retries}),
+    ]
+    if len(traffic) == 1:
+        whole += _restraints(next(iter(traffic.values())))
+    whole += _counts({"failed": meter.failed})
+    models = traffic.items() if len(traffic) > 1 else ()
+    return [" · ".join(whole), *(" · ".join(_of_model(name, one, uses.get(name), seconds)) for name, one in models)]
+
+
+def _of_model(name: str, traffic: "Traffic", use: "Use | None", seconds: float) -> Iterator[str]:
+    sent = traffic.done - traffic.stored
+    yield from _pace(f"  {terminal.printable(name)}", traffic.done, traffic.total, sent, seconds)
+    if use:
+        yield f"{(use.prompt_tokens + use.completion_tokens) / seconds:,.0f} tokens/s"
+        yield from _money(use.spent, sent, traffic.total, traffic.stored)
+    yield from _counts({"in flight": traffic.in_flight, "from store": traffic.stored, "retries": traffic.retries})
+    yield from _restraints(traffic)
+
+
+def _pace(name: str, done: int, total: int | None, sent: int, seconds: float) -> Iterator[str]:
+    rate = sent / seconds
+    yield f"{name} {done:,}" + (f"/{total:,} ({done / total:.0%})" if total else "")
+    if total and rate:
+        yield f"{_duration((total - done) / rate)} left"
+    yield f"{rate:,.0f} calls/s" if rate >= 10 or not rate else f"{rate:.2g} calls/s"
+
+
+def _money(spent: float, sent: int, total: int | None, stored: int) -> Iterator[str]:
+    """Yield what was spent and, where the end is known, what will have been."""
+    if spent and total and sent:
+        yield f"${spent:.2f} of about ${spent / sent * (total - stored):.2f}"
+    elif spent:
+        yield f"${spent:.2f}"
+
+
+def _counts(counts: dict[str, int]) -> Iterator[str]:
+    yield from (f"{count:,} {name}" for name, count in counts.items() if count)
+
+
+def _restraints(traffic: "Traffic") -> Iterator[str]:
+    """Yield what keeps calls back: refusals, and a pause or a limit that lasts for longer than a moment."""
+    if traffic.throttled:
+        yield f"{traffic.throttled:,} times 429"
+    if 1 <= traffic.wait < math.inf:
+        yield f"waits {_duration(traffic.wait)} for its limit"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
