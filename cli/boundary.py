@@ -32,7 +32,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
             if not isinstance(error, PrefpipeError):
                 raise
-            show_error(error.message, error.hint)
+            show_error(error.message, error.hint, error.label)
             raise typer.Exit(error.exit_code) from None
 
     return run

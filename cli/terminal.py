@@ -17,9 +17,10 @@ LINE_WIDTH = 100
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
-def show_error(message: str, hint: str | None = None) -> None:
-    """Print what is wrong and what to do."""
-    console.print(f"[red]error:[/red] {escape(printable(message))}")
+def show_error(message: str, hint: str | None = None, label: str = "error") -> None:
+    """Print what is wrong, or what is waited for, and what to do."""
+    color = "red" if label == "error" else "yellow"
+    console.print(f"[{color}]{label}:[/{color}] {escape(printable(message))}")
     if hint:
         console.print(f"[yellow]hint:[/yellow]  {escape(printable(hint))}")
 

@@ -13,6 +13,7 @@ class PrefpipeError(Exception):
     """Anything that stops a command and that its user can act on; shown without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    label: ClassVar[str] = "error"
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         """Take the sentence that says what is wrong and where, and the sentence that says what to do."""

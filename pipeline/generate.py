@@ -79,7 +79,7 @@ def generate(
     """
     if samples < 1:
         raise UsageError(f"{samples} samples of each model are none.", "Ask for one or more.")
-    asked = parse_models(models)
+    asked = parse_models(models, to_send=not dry_run)
     if max_cost is not None:
         require_prices(asked)
     meter = meter or Meter()

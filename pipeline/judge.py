@@ -123,7 +123,13 @@ def judge(
         RunError: A server refuses all calls, or a bound is reached.
     """
     asked = check_options(
-        judges=judges, protocol=protocol, repeats=repeats, orders=orders, verdicts=verdicts, logprobs=logprobs
+        judges=judges,
+        protocol=protocol,
+        repeats=repeats,
+        orders=orders,
+        verdicts=verdicts,
+        logprobs=logprobs,
+        dry_run=dry_run,
     )
     if max_cost is not None:
         require_prices(asked)
@@ -202,6 +208,7 @@ def check_options(
     orders: str = "both",
     verdicts: str = "words",
     logprobs: bool = False,
+    dry_run: bool = False,
     **_others: object,
 ) -> list[Model]:
     """Return the judges, if the options say what to ask them; known before anything is asked.
@@ -222,7 +229,7 @@ def check_options(
             f"--logprobs reads how probable each verdict on a pair was; --protocol {protocol} has none.",
             "Leave it out, or judge with --protocol pairwise.",
         )
-    asked = parse_models(judges)
+    asked = parse_models(judges, to_send=not dry_run)
     if logprobs and (without := [model.name for model in asked if model.logprobs is False]):
         raise UsageError(
             f"prefpipe.toml says that {', '.join(without)} gives no probabilities of tokens (logprobs = false).",

@@ -44,7 +44,7 @@ def test_the_configuration_shown_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     (tmp_path / "prefpipe.toml").write_text(shown)
     monkeypatch.chdir(tmp_path)
-    assert list(read_config().models) == ["llama", "o4", "gateway"]
+    assert list(read_config().models) == ["llama", "o4", "qwen", "tier-1", "gateway"]
 
 
 def test_the_example_script_runs_as_it_stands(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class WaitingError(PrefpipeError):
     """Batches are under way, and nobody wants to wait for them: the exit code says "try again later"."""
 
     exit_code: ClassVar[int] = 75
+    label: ClassVar[str] = "waiting"
 
 
 class Rounds:

@@ -93,19 +93,20 @@ class Model:
         return self.own_address or self.base_url
 
 
-def parse_model(spec: str) -> Model:
+def parse_model(spec: str, *, to_send: bool = True) -> Model:
     """Return the model that a spec names.
 
     A name of prefpipe.toml is what its table says. A bare name is asked at `OPENAI_BASE_URL` (or OpenAI itself) with
     `OPENAI_API_KEY`. A name with `@base_url` is asked there, with `PREFPIPE_API_KEY` if that is set: the OpenAI key
-    never goes to another host. `sim:` names are answered by the embedded simulator.
+    never goes to another host. `sim:` names are answered by the embedded simulator. Where nothing is to be sent, no key
+    is needed.
 
     Raises:
         UsageError: The spec is malformed, an unknown simulated model, or lacks its key; or prefpipe.toml is wrong.
     """
     config = read_config()
     model = _find(spec, config)
-    if not os.environ.get(model.key_variable):
+    if to_send and not os.environ.get(model.key_variable):
         _check_no_key_is_needed(model, config.models.get(spec), list(config.models))
     return model
 
@@ -185,13 +186,13 @@ def _check_no_key_is_needed(model: Model, table: ModelTable | None, configured: 
         )
 
 
-def parse_models(specs: Sequence[str]) -> list[Model]:
+def parse_models(specs: Sequence[str], *, to_send: bool = True) -> list[Model]:
     """Return the models that specs name, each under a name of its own.
 
     Raises:
         UsageError: There is no spec, or two would stand under the same name in a table.
     """
-    models = [parse_model(spec) for spec in specs]
+    models = [parse_model(spec, to_send=to_send) for spec in specs]
     if not models:
         raise UsageError("No model is named.", "Name at least one, such as gpt-4o-mini or sim:strong.")
     name, count = Counter(model.name for model in models).most_common(1)[0]

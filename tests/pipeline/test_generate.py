@@ -279,3 +279,11 @@ def test_the_footer_says_what_shaped_the_answers_and_nothing_of_how_fast_they_ca
         "max_tokens": None,
         "seed": 3,
     }
+
+
+def test_a_dry_run_needs_no_key(write_lines: WriteLines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    path = write_lines("p.jsonl", PROMPTS)
+    assert generate(path, OUT, models=["gpt-4o"], dry_run=True).figures["to_send"] == len(PROMPTS)
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
+        generate(path, OUT, models=["gpt-4o"])
