@@ -7,7 +7,9 @@ import httpx2
 import openai
 
 from .batch_records import Address
-from .failures import CallError, TransientError, UnreachableError, failure_of
+from .client import TIMEOUT_SECONDS
+from .failures import CallError, TransientError, failure_of
+from .openai_failures import connection_failure, retry_after, without_key
 
 _MISSING_FILE = "Cannot find file"
 
@@ -28,22 +30,18 @@ def in_our_words(address: Address) -> Iterator[None]:
         yield
     except openai.APIStatusError as error:
         failure = _failure(error)
-        if key != "none":
-            failure.reason = failure.reason.replace(key, "***")
+        failure.reason = without_key(failure.reason, key)
         raise failure from None
     except openai.APIConnectionError as error:
-        cause = error.__cause__
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
-            raise UnreachableError(f"no connection to {place} ({cause or 'timed out'})") from None
-        raise TransientError(f"the connection was lost ({type(cause).__name__})") from None
+        raise connection_failure(error.__cause__, place, TIMEOUT_SECONDS) from None
     except httpx2.RequestError as error:
         # While a file arrives, the package leaves its http library's errors as they are.
-        raise TransientError(f"the connection was lost ({type(error).__name__})") from None
+        raise connection_failure(error, place, TIMEOUT_SECONDS) from None
 
 
 def _failure(error: openai.APIStatusError) -> CallError:
     status, body = error.status_code, error.response.content
-    failure = failure_of(status, body, _retry_after(error.response.headers))
+    failure = failure_of(status, body, retry_after(error.response.headers))
     if status == 413 or is_queue_limit("", failure.reason):
         return TooMuchError(failure.reason)
     if status == 404:
@@ -57,12 +55,3 @@ def _failure(error: openai.APIStatusError) -> CallError:
 def is_queue_limit(code: str, message: str) -> bool:
     """Tell whether an error says that too much is waiting: it will pass as batches end, or with smaller ones."""
     return code in {"token_limit_exceeded", "too_many_tasks"} or ("nqueued" in message and "limit" in message)
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-    return None

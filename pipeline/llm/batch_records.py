@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from .models import Model
+from .models import NO_KEY, Model
 
 
 class Step(StrEnum):
@@ -33,7 +33,7 @@ class Address:
     @property
     def api_key(self) -> str:
         """The key to send; servers that want none get a placeholder."""
-        return os.environ.get(self.key_variable) or "none"
+        return os.environ.get(self.key_variable) or NO_KEY
 
 
 class Lane(NamedTuple):

@@ -14,8 +14,9 @@ import httpx2
 import openai
 
 from .embedded import EmbeddedTransport
-from .failures import CallError, TransientError, UnreachableError, failure_of
+from .failures import CallError, failure_of
 from .models import Model
+from .openai_failures import connection_failure, retry_after, without_key
 from .requests import Request
 from .sender import Reply
 from .simulator import Simulator
@@ -91,7 +92,7 @@ class _Server:
                 return await self._send_prepared_by_openai(body)
             return await self._transport.handle_async_request(_like(self._model_request, self._fields, body))
         except httpx2.TransportError as error:
-            raise _connection_failure(error, self._base_url) from None
+            raise connection_failure(error, self._base_url, TIMEOUT_SECONDS) from None
 
     async def _send_prepared_by_openai(self, body: bytes) -> httpx2.Response:
         try:
@@ -127,30 +128,7 @@ def _like(other: httpx2.Request, fields: list[tuple[bytes, bytes]], body: bytes)
 
 
 def _refusal(response: httpx2.Response, model: Model) -> CallError:
-    failure = failure_of(response.status_code, response.content, _retry_after(response.headers))
-    failure.reason = _without_key(failure.reason, model)
+    failure = failure_of(response.status_code, response.content, retry_after(response.headers))
+    failure.reason = without_key(failure.reason, model.api_key)
     failure.headers = response.headers.raw
     return failure
-
-
-def _connection_failure(error: httpx2.TransportError, base_url: str) -> TransientError:
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return UnreachableError(f"no connection to {base_url} ({error or 'timed out'})")
-    if isinstance(error, httpx2.TimeoutException):
-        return TransientError(f"no answer within {TIMEOUT_SECONDS:.0f} s")
-    return TransientError(f"the connection was lost ({type(error).__name__})")
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Return the seconds that a server asks to wait; dates are rare enough to be left to the ordinary waiting."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-    return None
-
-
-def _without_key(text: str, model: Model) -> str:
-    """Return a server's message without the key that some servers repeat in it."""
-    return text.replace(model.api_key, "***") if model.api_key != "none" else text

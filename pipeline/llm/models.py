@@ -13,6 +13,9 @@ from ..errors import UsageError
 OPENAI_URL = "https://api.openai.com/v1"
 SIMULATOR_URL = "http://simulator.invalid/v1"
 
+NO_KEY = "none"
+"""What is sent to servers that want no key."""
+
 _OPENAI_KEY = "OPENAI_API_KEY"
 _OTHER_KEY = "PREFPIPE_API_KEY"
 _WITH_URL = re.compile(r"(?P<name>.+)@(?P<url>https?://\S+)")
@@ -40,7 +43,7 @@ class Model:
         takes_temperature: Whether it may be sent a temperature.
         takes_seed: Whether it may be sent a seed.
         reasoning_effort: Sent as it stands.
-        response_format: "json_schema" or "none", where prefpipe.toml says which the server knows.
+        response_format: "json_schema" or NO_KEY, where prefpipe.toml says which the server knows.
         logprobs: Whether it gives the probabilities of tokens, where prefpipe.toml says so.
         extra_body: Sent along with every request.
     """
@@ -69,7 +72,7 @@ class Model:
     @property
     def api_key(self) -> str:
         """The key to send; servers that want none get a placeholder."""
-        return os.environ.get(self.key_variable) or "none"
+        return os.environ.get(self.key_variable) or NO_KEY
 
     @property
     def takes_schema(self) -> bool:
