@@ -46,17 +46,37 @@ class Answer:
     logprobs: bytes | None = None
 
 
+class _Part(msgspec.Struct):
+    """A part of a content that comes in parts: Mistral's reasoning models think in some and speak in others."""
+
+    text: str | None = None
+    thinking: "str | list[_Part] | None" = None
+
+    @property
+    def thought(self) -> str:
+        if isinstance(self.thinking, list):
+            return "".join(part.text or "" for part in self.thinking)
+        return self.thinking or ""
+
+
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: str | list[_Part] | None = None
     refusal: str | None = None
     # No standard says what they hold, and none may make an answer unreadable.
     reasoning_content: Any = None
     reasoning: Any = None
 
     @property
+    def text(self) -> str | None:
+        """The content in one piece, without the parts that are reasoning."""
+        return "".join(part.text or "" for part in self.content) if isinstance(self.content, list) else self.content
+
+    @property
     def apart(self) -> str | None:
         """The reasoning that the server keeps apart from the content; some give it under both names."""
         found = self.reasoning_content or self.reasoning
+        if isinstance(self.content, list):
+            found = found or "".join(part.thought for part in self.content)
         return found.strip() or None if isinstance(found, str) else None
 
 
@@ -98,7 +118,8 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
         raise TransientError("the server's answer holds no choice")
     choice, usage = completion.choices[0], completion.usage or Usage()
     message, logprobs = choice.message, bytes(choice.logprobs)
-    said, thought = split_thinking(message.content or "")
+    content = message.text
+    said, thought = split_thinking(content or "")
     reasoning = message.apart
     if thought:
         reasoning = f"{reasoning}\n\n{thought}" if reasoning else thought
@@ -106,7 +127,7 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
     return Answer(
         key,
         status,
-        said if message.content is not None else None,
+        said if content is not None else None,
         reason,
         choice.finish_reason,
         usage.prompt_tokens,

@@ -104,3 +104,10 @@ def test_an_error_inside_a_success_is_an_error() -> None:
 def test_no_bytes_are_misread(raw: bytes) -> None:
     with pytest.raises(CallError):
         read_answer("key", raw, None)
+
+
+def test_a_content_in_parts_is_put_together_and_its_thinking_kept_apart() -> None:
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, "}, {"type": "text", "text": "yes."}]}
+    content = [thinking, {"type": "text", "text": "It is "}, {"type": "text", "text": "so."}]
+    answer = read_answer("k", json.dumps({"choices": [{"message": {"content": content}}]}).encode(), 0.1)
+    assert (answer.status, answer.text, answer.reasoning) == (Status.OK, "It is so.", "Hm, yes.")
