@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PLAIN_LINE_SECONDS = 30.0
 LOOK_SECONDS = 0.25
+_REASON_WIDTH = 60
 
 
 @contextmanager
@@ -107,9 +108,11 @@ def _counts(counts: dict[str, int]) -> Iterator[str]:
 
 
 def _restraints(traffic: "Traffic") -> Iterator[str]:
-    """Yield what keeps calls back: refusals, and a pause or a limit that lasts for longer than a moment."""
+    """Yield what keeps calls back: refusals, other failures, a pause or a limit that lasts for longer than a moment."""
     if traffic.throttled:
         yield f"{traffic.throttled:,} times 429"
+    if traffic.retries > traffic.throttled and traffic.last_failure:
+        yield f"last: {terminal.printable(traffic.last_failure[:_REASON_WIDTH])}"
     if 1 <= traffic.wait < math.inf:
         yield f"waits {_duration(traffic.wait)} for its limit"
 

@@ -139,9 +139,17 @@ def _consistency_of_top(tables: Iterable[pa.Table], name: str, share: float) -> 
 
     Rows of unknown consistency count among all, and come last.
     """
-    columns = [table["consistency"].to_numpy() for table in tables]
+    columns, votes = [], 0
+    for table in tables:
+        columns.append(table["consistency"].to_numpy())
+        votes += pc.sum(table["votes"]).as_py() or 0
     values = np.concatenate(columns).astype(np.float64)
     known = np.sort(values[~np.isnan(values)])[::-1]
+    if not votes:
+        raise UsageError(
+            f"No row of {name} has a single vote that can be counted.",
+            "The votes say why, in their columns status and error: look with prefpipe inspect.",
+        )
     if not len(known):
         raise UsageError(
             f"No row of {name} has a consistency: it needs at least two complete rankings of a prompt.",

@@ -16,6 +16,12 @@ _TOO_LONG = re.compile(
 )
 """What vLLM, SGLang and others say, whose errors have no code."""
 
+_FINAL = re.compile(r"validation error|output that does not match the expected", re.IGNORECASE)
+"""What llama.cpp's servers answer with a 500, though the same request will always give the same."""
+
+_UNKNOWN_MODEL = re.compile(r"invalid model name|model .{1,100} (does not exist|not found)", re.IGNORECASE)
+"""What gateways such as LiteLLM answer with a 400."""
+
 _TOO_MANY = frozenset({429, 529})
 """529 is Anthropic's, for a server that is overloaded."""
 
@@ -74,6 +80,10 @@ def failure_of(status: int, body: bytes, retry_after: float | None = None) -> Ca
     reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
     if status in {400, 413, 422} and (_REFUSALS & {code, kind} or _TOO_LONG.search(message)):
         return RefusedError(reason)
+    if status == 500 and _FINAL.search(message):
+        return PermanentError(reason)
+    if status == 400 and _UNKNOWN_MODEL.search(message):
+        return StopError(reason)
     if status == 403 and b"flagged" in body:
         # A gateway's moderation refuses this one input, not the key.
         return RefusedError(reason)

@@ -80,6 +80,7 @@ class Lane:
         """End a call that is to be sent again."""
         self._count(-1)
         self._traffic.throttled += isinstance(error, ThrottledError)
+        self._traffic.last_failure = error.reason
         self.limits.failed(self._clock(), ticket, error)
 
     def count_retry(self) -> None:

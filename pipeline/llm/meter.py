@@ -21,6 +21,7 @@ class Traffic:
         most_in_flight: How many may, at this time.
         retries: Attempts beyond the first.
         throttled: Attempts that the server refused as one too many.
+        last_failure: Why the last attempt failed that is or was made again.
         wait: Seconds until the next call may be sent; more than 0 while a limit or a pause holds it back, inf while all
             calls that may be in flight are.
     """
@@ -32,6 +33,7 @@ class Traffic:
     most_in_flight: int = 0
     retries: int = 0
     throttled: int = 0
+    last_failure: str | None = None
     wait: float = 0.0
 
 

@@ -83,6 +83,7 @@ def test_each_of_several_models_has_a_line_with_its_own_pace_money_and_refusals(
     meter.count_done(SLOW, Status.ERROR)
     slow = meter.traffic_of(SLOW)
     slow.throttled, slow.wait, slow.in_flight = 7, 75.0, 2
+    slow.retries, slow.last_failure = 8, "HTTP 500: out of\x1b memory" + "y" * 100
     whole, cheap, other = progress_lines("judge", meter)
     assert whole.startswith("judge 51/200 (26%) · ")
     assert whole.endswith("1 failed")
@@ -90,7 +91,8 @@ def test_each_of_several_models_has_a_line_with_its_own_pace_money_and_refusals(
     for part in (" 5 calls/s", "5,500 tokens/s", "$0.10 of about $0.20"):
         assert part in cheap
     assert other.startswith("  slow[1]� 1/100 (1%)")
-    assert other.endswith("2 in flight · 7 times 429 · waits 1:15 for its limit")
+    assert "2 in flight · 8 retries · 7 times 429 · last: HTTP 500: out of� memoryyy" in other
+    assert other.endswith("y · waits 1:15 for its limit")
 
 
 def test_one_model_needs_one_line(meter: Meter) -> None:

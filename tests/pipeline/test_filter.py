@@ -123,6 +123,13 @@ def test_a_share_cannot_be_kept_where_no_consistency_is_known(write_lines: Write
     assert left() == {"r.jsonl"}
 
 
+def test_where_no_vote_counts_the_hint_leads_to_the_votes_and_not_to_more_repeats(write_lines: WriteLines) -> None:
+    path = write_lines("r.jsonl", [ranking("a", votes=0, invalid=60)])
+    with pytest.raises(UsageError, match="has a single vote that can be counted") as caught:
+        filter(path, OUT, keep_top=0.5)
+    assert "inspect" in (caught.value.hint or "")
+
+
 UNIT = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
 
