@@ -67,7 +67,7 @@ def progress_lines(stage: str, meter: "Meter") -> list[str]:
     whole = [
         *_pace(stage, meter.done, meter.total, meter.sent, seconds),
         f"{(meter.prompt_tokens + meter.completion_tokens) / seconds:,.0f} tokens/s",
-        *_money(meter.spent, meter.sent, meter.total, meter.stored),
+        *_money(meter.spent, sum(_projected(one, uses.get(name)) for name, one in traffic.items())),
         *_counts({"in flight": meter.in_flight, "from store": meter.stored, "retries": meter.retries}),
     ]
     if len(traffic) == 1:
@@ -82,7 +82,7 @@ def _of_model(name: str, traffic: "Traffic", use: "Use | None", seconds: float) 
     yield from _pace(f"  {terminal.printable(name)}", traffic.done, traffic.total, sent, seconds)
     if use:
         yield f"{(use.prompt_tokens + use.completion_tokens) / seconds:,.0f} tokens/s"
-        yield from _money(use.spent, sent, traffic.total, traffic.stored)
+        yield from _money(use.spent, _projected(traffic, use))
     yield from _counts({"in flight": traffic.in_flight, "from store": traffic.stored, "retries": traffic.retries})
     yield from _restraints(traffic)
 
@@ -95,12 +95,17 @@ def _pace(name: str, done: int, total: int | None, sent: int, seconds: float) ->
     yield f"{rate:,.0f} calls/s" if rate >= 10 or not rate else f"{rate:.2g} calls/s"
 
 
-def _money(spent: float, sent: int, total: int | None, stored: int) -> Iterator[str]:
-    """Yield what was spent and, where the end is known, what will have been."""
-    if spent and total and sent:
-        yield f"${spent:.2f} of about ${spent / sent * (total - stored):.2f}"
-    elif spent:
-        yield f"${spent:.2f}"
+def _projected(traffic: "Traffic", use: "Use | None") -> float:
+    """Return what a model will have cost at the end, as far as that is known."""
+    sent = traffic.done - traffic.stored
+    if not (use and sent and traffic.total):
+        return use.spent if use else 0.0
+    return use.spent / sent * (traffic.total - traffic.stored)
+
+
+def _money(spent: float, projected: float) -> Iterator[str]:
+    if spent:
+        yield f"${spent:.2f} of about ${projected:.2f}" if projected > spent else f"${spent:.2f}"
 
 
 def _counts(counts: dict[str, int]) -> Iterator[str]:

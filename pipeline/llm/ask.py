@@ -20,7 +20,7 @@ from . import endings
 from .answers import Answer, read_answer
 from .bounds import Bounds
 from .budget import expected_cost
-from .failures import CallError, RefusedError, StopError, ThrottledError, TransientError, UnreachableError
+from .failures import CallError, RefusedError, StopError, TransientError, UnreachableError
 from .in_order import InOrder
 from .interrupts import first_interrupt
 from .lanes import Lane
@@ -165,10 +165,10 @@ class _Asking(Generic[About]):
         """Send until no lane may send more, nothing is left, or what waits for its turn is too much."""
         hungry = True
         while hungry and not self._ending:
-            hungry = not self._lanes
+            hungry = False
             for lane in self._lanes.values():
                 hungry |= self._send_from(lane)
-            hungry &= self._may_plan_more() and self._look_up()
+            hungry = (hungry or self._is_idle) and self._may_plan_more() and self._look_up()
         self._set_alarm()
 
     def _may_plan_more(self) -> bool:
@@ -205,7 +205,7 @@ class _Asking(Generic[About]):
             return
         self._alarm = self.loop.call_later(min(waits), self._advanced.set)
         for lane in self._lanes.values():
-            if PATIENCE_SECONDS < lane.wait < math.inf and not lane.limits.in_flight:
+            if lane.has_waiting and PATIENCE_SECONDS < lane.wait < math.inf and not lane.limits.in_flight:
                 self.end(endings.asks_to_wait(lane.model, lane.wait))
 
     def _look_up(self) -> bool:
@@ -349,7 +349,7 @@ class _Asking(Generic[About]):
             self._unreachable.add(ticket.base_url)
         lane.failed(ticket, error)
         self._advanced.set()
-        if isinstance(error, ThrottledError) and (error.retry_after or 0.0) > PATIENCE_SECONDS:
+        if (error.retry_after or 0.0) > PATIENCE_SECONDS:
             self.end(endings.asks_to_wait(lane.model, error.retry_after or 0.0))
         elif lane.troubled_seconds > PATIENCE_SECONDS:
             self.end(endings.silent(lane.model, lane.troubled_seconds, error))

@@ -13,7 +13,7 @@ Four things end the growth:
   window is restored, and that share is tolerated for some rounds.
 - *Failures* (5xx, timeouts, lost connections) of more than 5 % of a round put the growth off.
 - *Saturation*: when a window that is four times as wide gives hardly more answers a second, its calls only queue
-  elsewhere, where they may time out. Then it goes back to the width that last gained something.
+  elsewhere, where they may time out. Then it goes back to the width that is enough for that many answers.
 """
 
 import math
@@ -25,6 +25,7 @@ _CUT = 0.8
 _STEP = 1.05
 _BELOW_CEILING = 0.95
 _HOLDS = (8, 32)  # clean rounds just below the ceiling before it is tried again; at first, and after failed tries
+_NARROW = 16
 _EVIDENCE = 50  # calls, at least, of which two shares of refusals are compared
 _ENOUGH, _ENOUGH_AFTER_REFUSALS = 0.5, 0.9  # of a round's calls that have ended
 _TOLERATED_ROUNDS = 16
@@ -141,7 +142,9 @@ class Window:
 
     def _lower_ceiling(self) -> None:
         self._ceiling = self._size
-        self._hold, self._patience = self._patience, _HOLDS[1]
+        # A narrow window is tried at the cost of about as many refusals as a wide one, so it is tried as seldom.
+        self._hold = math.ceil(self._patience * max(1.0, _NARROW / self._size))
+        self._patience = _HOLDS[1]
 
     def _go_on_with_trial(self, size: float, ceiling: float, before: float, share: float) -> None:
         """Compare the share that is refused since the cut with the share before it.
@@ -185,7 +188,11 @@ class Window:
             return False
         flow = self.size * self._answered / self._seconds
         if self._size >= self._flow_size * _COMPARABLE:
-            if flow / self._flow - 1 < _WORTHWHILE * (self._size / self._flow_size - 1):
+            gain = flow / self._flow
+            if gain - 1 < _WORTHWHILE * (self._size / self._flow_size - 1):
+                # As fast as before, this many answers a second need this many calls in flight.
+                self._flow_size *= max(1.0, gain)
+                self._flow = max(self._flow, flow)
                 return True
         elif self._size > self._flow_size:
             return False

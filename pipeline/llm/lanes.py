@@ -34,6 +34,11 @@ class Lane:
         self._traffic = meter.traffic_of(model)
         self._estimate: tuple[str, float] = ("", 0.0)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether any call is to be sent."""
+        return bool(self.fresh or self._returning)
+
     def may_send(self) -> bool:
         """Tell whether another call may go now; note how long to wait otherwise."""
         while self._returning and self._returning[0][1].done():

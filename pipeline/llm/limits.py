@@ -4,8 +4,8 @@
 
 Three things hold a call back: the requests and tokens a minute that the user or the server declares, a pause that a
 server needs, and the windows of calls in flight. Several servers of a model share its limits; each has a window and
-pauses of its own, and of those with room the one with fewest calls in flight gets the next: a slow or dead one is routed
-around, one that may be back is tried, and then grows into its share.
+pauses of its own, and of those with room the one with fewest calls in flight gets the next: a slow or dead one is
+routed around, one that may be back is tried, and then grows into its share.
 """
 
 import math
@@ -25,6 +25,9 @@ MOST_IN_FLIGHT = 1024
 
 _MEMORY = 0.98
 """How much of what is known of the estimates one more answer leaves."""
+
+_TOLD_OFTEN_ENOUGH = 0.05
+"""Seconds between two calls of whose answers the headers are read: reading takes longer than all else here."""
 
 
 @dataclass(slots=True)
@@ -139,7 +142,9 @@ class Limits:
             tokens: What it used, prompt and completion; None if the server does not tell.
             headers: The answer's.
         """
-        self._end(ticket, headers)
+        self.in_flight -= 1
+        if headers and ticket.sent_at >= self._told_at + _TOLD_OFTEN_ENOUGH:
+            self._read(ticket, headers)
         if tokens is not None and ticket.charge:
             self._tokens.correct(ticket.charge, tokens)
         if tokens and ticket.tokens > 0:
@@ -149,7 +154,9 @@ class Limits:
 
     def failed(self, now: float, ticket: Ticket, error: CallError) -> None:
         """End a call that was refused, lost, or not managed; it is to be sent again."""
-        self._end(ticket, error.headers)
+        self.in_flight -= 1
+        if ticket.sent_at >= self._told_at:
+            self._read(ticket, error.headers)
         server, patience = self._servers[ticket.server], error.retry_after
         if isinstance(error, ThrottledError | UnreachableError) and ticket.charge:
             self._tokens.correct(ticket.charge, 0.0)
@@ -160,10 +167,10 @@ class Limits:
         else:
             server.failed(now, ticket.stamp, patience)
 
-    def _end(self, ticket: Ticket, headers: Headers) -> None:
-        self.in_flight -= 1
-        if ticket.sent_at < self._told_at or not (declared := read_headers(headers)):
-            return  # what was said of a later call is newer, though it came first
+    def _read(self, ticket: Ticket, headers: Headers) -> None:
+        """Take over what the server says of a call; what it said of one that was sent later is newer."""
+        if not (declared := read_headers(headers)):
+            return
         self._told_at = ticket.sent_at
         for limit, used, kind in zip((self._requests, self._tokens), ticket.used, ("requests", "tokens"), strict=True):
             if said := declared.get(kind):

@@ -6,7 +6,7 @@ from collections import deque
 from .rate_headers import Declared
 
 _SHARE = 0.98
-_SPAN = 60.6
+_SPAN, _ROOM = 60.6, 0.99
 _LEEWAY = 0.1  # seconds that a late call may be made up for
 _TICK = 1e-6  # seconds; what is this near is now, so that rounding never makes anyone wait for nothing
 
@@ -36,7 +36,8 @@ class PerMinute:
     one minute once, and refused by most. The pace is 98 % of the limit, so that 60 seconds at the server never hold
     more than the limit, even if the network lets the calls of 60.6 seconds arrive in them: sent evenly, those are at
     most 0.98 · (60.6 + 0.1) / 60 = 99.2 % of the limit, and one call. Calls of many tokens are lumps, to which this
-    does not apply; therefore the last 60.6 seconds are added up as well.
+    does not apply, and what they use is only estimated until they end; therefore the last 60.6 seconds are added up as
+    well, and kept to 99 %.
 
     Attributes:
         bounded: Whether there is any limit.
@@ -71,6 +72,8 @@ class PerMinute:
             said: By the server.
         """
         if said.a_minute and self._limit != (limit := min(self._given, said.limit)):
+            if self._limit == math.inf:
+                self._count_past(sent_at, used, said)
             self._limit_to(limit)
         if said.left is not None:
             self._left, self._most_left = said.left - (self.used - used), said.limit
@@ -78,6 +81,13 @@ class PerMinute:
             self._longest_reset = max(self._longest_reset, said.reset)
             self._refill = (said.limit - said.left) / said.reset if said.continuous else 0.0
             self.bounded = True
+
+    def _count_past(self, sent_at: float, used: float, said: Declared) -> None:
+        """Count what was used before there was a limit: by others, as the server says, and by us since."""
+        others = 0.0 if said.left is None else max(0.0, said.limit - said.left - used)
+        past = Charge(sent_at, min(said.limit, others + self.used))
+        self._charges.append(past)
+        self._total += past.units
 
     def wait(self, now: float, units: float) -> float:
         """Return the seconds until so many units may be used; 0.0 for now."""
@@ -95,7 +105,8 @@ class PerMinute:
             charge.counted = False
             self._total -= charge.units
         # What is larger than the limit may go when nothing else was sent; refusing it is the server's business.
-        excess = self._total + min(units, self._limit) - self._limit
+        room = _ROOM * self._limit
+        excess = self._total + min(units, room) - room
         free_at = now
         for charge in charges:
             if excess <= _TICK:

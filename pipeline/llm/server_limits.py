@@ -128,4 +128,6 @@ class ServerLimits:
         self._sent_before_pause = self._sent
         self._trouble = _TROUBLED / 2
         self._in_a_row = 0
-        self.window.pause(self.in_flight)
+        if self._pauses == 1:
+            # A server that is away for long says nothing more about how many calls it takes.
+            self.window.pause(self.in_flight)
