@@ -53,6 +53,7 @@ class PerMinute:
         self._left = self._most_left = math.inf
         self._left_at = self._back_at = self._refill = self._longest_reset = 0.0
         self.used = 0.0
+        self._began = math.inf
         self._limit_to(self._given)
 
     def _limit_to(self, limit: float) -> None:
@@ -73,7 +74,7 @@ class PerMinute:
         """
         if said.a_minute and self._limit != (limit := min(self._given, said.limit)):
             if self._limit == math.inf:
-                self._count_past(sent_at, used, said)
+                self._count_past(sent_at, said)
             self._limit_to(limit)
         if said.left is not None:
             self._left, self._most_left = said.left - (self.used - used), said.limit
@@ -82,10 +83,10 @@ class PerMinute:
             self._refill = (said.limit - said.left) / said.reset if said.continuous else 0.0
             self.bounded = True
 
-    def _count_past(self, sent_at: float, used: float, said: Declared) -> None:
-        """Count what was used before there was a limit: by others, as the server says, and by us since."""
-        others = 0.0 if said.left is None else max(0.0, said.limit - said.left - used)
-        past = Charge(sent_at, min(said.limit, others + self.used))
+    def _count_past(self, sent_at: float, said: Declared) -> None:
+        """Count what was used in the last minute, before there was a limit; where that is longer ago, the server knows."""
+        counted = self.used if sent_at - self._began < _SPAN else said.limit - (said.left or 0.0)
+        past = Charge(sent_at, min(self.used, counted, said.limit))
         self._charges.append(past)
         self._total += past.units
 
@@ -127,6 +128,7 @@ class PerMinute:
 
     def charge(self, now: float, units: float) -> Charge | None:
         """Count units that are used now; return what `correct` needs, if there is a limit."""
+        self._began = min(self._began, now)
         self.used += units
         self._left -= units
         if self._limit == math.inf:
