@@ -84,9 +84,10 @@ class PerMinute:
             self.bounded = True
 
     def _count_past(self, sent_at: float, said: Declared) -> None:
-        """Count what was used in the last minute, before there was a limit; where that is longer ago, the server knows."""
-        counted = self.used if sent_at - self._began < _SPAN else said.limit - (said.left or 0.0)
-        past = Charge(sent_at, min(self.used, counted, said.limit))
+        """Count what was used in the last minute before there was a limit: as charged, else as the server says."""
+        told = 0.0 if said.left is None else said.limit - said.left
+        charged = self.used if sent_at - self._began < _SPAN else 0.0
+        past = Charge(sent_at, min(charged or told, said.limit))
         self._charges.append(past)
         self._total += past.units
 
