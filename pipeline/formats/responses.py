@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from itertools import chain, groupby, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ..errors import UsageError
-from ..ids import content_id, response_id
+from ..ids import response_id
+from ..provenance import Provenance
 from ..reading import BATCH_ROWS, display, is_parquet, open_parquet, parquet_batches, read, table_of
 from ..tables import RESPONSES, Status
+from ..writing import TableWriter
 from .prompts import PROMPT_COLUMNS, prompt_row
 from .rows import Row, rows
 
@@ -26,28 +29,38 @@ _OWN = tuple(name for name in RESPONSES.schema.names if name not in {"prompt", "
 def read_candidates(path: str | Path) -> Iterator[list[Row]]:
     """Yield the responses to each prompt, in order of response id, whatever the order of the file's rows.
 
-    A file by `prefpipe generate` is streamed, as long as the rows of a prompt stand together; any other is sorted in
-    memory first. A file made elsewhere needs `prompt`, `model` and `content`; ids, sample numbers and status follow.
+    A file is streamed, as long as the rows of a prompt stand together; any other is sorted in memory first. A file made
+    elsewhere needs `prompt`, `model` and `content`; ids, sample numbers and status follow. It is read once, into a file
+    of the form that `prefpipe generate` writes, which is gone at the end.
 
     Raises:
         UsageError: The file is no table of responses, or an id stands for two different responses.
     """
     if _is_own(path):
-        tables = read(path, RESPONSES) if _groups_stand_together(path) else _sorted(read(path, RESPONSES))
-    else:
-        tables = _sorted(_completed(path))
+        yield from _groups(path, display(path))
+        return
+    with TemporaryDirectory(prefix="prefpipe-") as folder:
+        own = Path(folder) / "responses.parquet"
+        with TableWriter(own, RESPONSES.schema, Provenance("generate", {}, [])) as writer:
+            for table in _completed(path):
+                writer.write(table)
+        yield from _groups(own, display(path))
+
+
+def _groups(path: str | Path, name: str) -> Iterator[list[Row]]:
+    tables = read(path, RESPONSES) if _groups_stand_together(path) else _sorted(read(path, RESPONSES))
     stream = (row for table in tables for batch in table.to_batches(BATCH_ROWS) for row in batch.to_pylist())
     for prompt_id, group in groupby(stream, key=lambda row: row["prompt_id"]):
         candidates = sorted(group, key=lambda row: str(row["response_id"]))
         for one, other in pairwise(candidates):
             if one["prompt"] != other["prompt"]:
                 raise UsageError(
-                    f"{display(path)}: two different prompts have the id {prompt_id}.",
+                    f"{name}: two different prompts have the id {prompt_id}.",
                     "Leave the column 'prompt_id' out to have it derived from the conversation.",
                 )
             if one["response_id"] == other["response_id"]:
                 raise UsageError(
-                    f"{display(path)}: the response {one['response_id']} (model {one['model']}) stands there twice.",
+                    f"{name}: the response {one['response_id']} (model {one['model']}) stands there twice.",
                     "Remove the repeated rows, or number them in a column 'sample'.",
                 )
         yield candidates
@@ -95,7 +108,7 @@ def _sorted(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 def _completed(path: str | Path) -> Iterator[pa.Table]:
     """Yield the rows of a file made elsewhere with the missing columns filled in."""
-    seen: Counter[str] = Counter()
+    seen: Counter[int] = Counter()
     stream = ((place, _completed_row(row, place, seen)) for place, row in rows(path))
     while chunk := list(islice(stream, BATCH_ROWS)):
         places, filled = zip(*chunk, strict=True)
@@ -104,7 +117,7 @@ def _completed(path: str | Path) -> Iterator[pa.Table]:
         raise UsageError(f"{display(path)} holds no responses.", f"Make one with `{RESPONSES.made_by}`.")
 
 
-def _completed_row(row: Row, place: str, seen: Counter[str]) -> Row:
+def _completed_row(row: Row, place: str, seen: Counter[int]) -> Row:
     for name in RESPONSES.needed:
         if name not in row and not (name == "prompt" and row.keys() & PROMPT_COLUMNS):
             raise UsageError(
@@ -117,7 +130,7 @@ def _completed_row(row: Row, place: str, seen: Counter[str]) -> Row:
     if content is not None and not isinstance(content, str):
         raise UsageError(f"{place}: 'content' is not a text.", "Write the response as a string.")
     filled: Row = {name: row.get(name) for name in _OWN} | prompt_row(row, place, own=_OWN)
-    key = content_id(filled["prompt_id"], model)
+    key = hash((filled["prompt_id"], model))
     if filled["sample"] is None:
         filled["sample"] = seen[key]
     seen[key] += 1
