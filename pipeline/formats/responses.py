@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import chain, groupby, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,15 @@ def read_candidates(path: str | Path) -> Iterator[list[Row]]:
     if _is_own(path):
         yield from _groups(path, display(path))
         return
-    with TemporaryDirectory(prefix="prefpipe-") as folder:
-        own = Path(folder) / "responses.parquet"
+    folder = Path(mkdtemp(prefix="prefpipe-"))
+    try:
+        own = folder / "responses.parquet"
         with TableWriter(own, RESPONSES.schema, Provenance("generate", {}, [])) as writer:
             for table in _completed(path):
                 writer.write(table)
         yield from _groups(own, display(path))
+    finally:
+        rmtree(folder)
 
 
 def _groups(path: str | Path, name: str) -> Iterator[list[Row]]:
