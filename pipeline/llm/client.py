@@ -1,11 +1,12 @@
 """Sending one request with the openai package: bytes out, bytes back, and its errors in our words.
 
 The package prepares every request anew: address, headers, options. At thousands of calls a second this costs several
-times what sending does, and gives the same head each time. So the package sends a server's calls until the first one
-succeeds; those after it take over that one's address and headers, which hold nothing of its own, and go straight to the
-transport.
+times what sending does, and gives the same head each time. So the package sends the first call to a server; the others
+take over that one's address and headers, which hold nothing of its own, and go straight to the transport. One that is
+led elsewhere goes through the package again, and the next ones follow it.
 """
 
+import asyncio
 import resource
 from contextlib import suppress
 from time import perf_counter
@@ -74,7 +75,7 @@ class _Server:
 
     def __init__(self, model: Model, base_url: str) -> None:
         self._base_url = base_url
-        self._transport = EmbeddedTransport(Simulator()) if model.simulated else transport_for(base_url)
+        self._transport = _Noting(EmbeddedTransport(Simulator()) if model.simulated else transport_for(base_url))
         self._openai = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=model.api_key,
@@ -82,19 +83,24 @@ class _Server:
             timeout=httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
             http_client=httpx2.AsyncClient(transport=self._transport, follow_redirects=True),
         )
-        self._model_request: httpx2.Request | None = None
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._is_preparing = False
 
     async def send(self, body: bytes) -> httpx2.Response:
         """Return the server's answer, whatever its status."""
         try:
-            if self._model_request is None:
-                return await self._send_prepared_by_openai(body)
-            return await self._transport.handle_async_request(_like(self._model_request, self._fields, body))
+            while (head := self._transport.head) is None:
+                if not self._is_preparing:
+                    return await self._send_prepared_by_openai(body)
+                await self._transport.noted.wait()
+            response = await self._transport.carry.handle_async_request(head.request(body))
+            await response.aread()
+            return await self._send_prepared_by_openai(body) if response.has_redirect_location else response
         except httpx2.TransportError as error:
             raise connection_failure(error, self._base_url, TIMEOUT_SECONDS) from None
 
     async def _send_prepared_by_openai(self, body: bytes) -> httpx2.Response:
+        self._is_preparing = True
+        self._transport.forget()
         try:
             response: httpx2.Response = await self._openai.post(
                 "/chat/completions",
@@ -108,23 +114,52 @@ class _Server:
             if isinstance(error.__cause__, httpx2.TransportError):
                 raise error.__cause__ from None
             raise
-        self._fields = [field for field in response.request.headers.raw if field[0].lower() not in _OF_ONE_REQUEST]
-        self._model_request = response.request
+        finally:
+            self._is_preparing = False
+            self._transport.noted.set()
         return response
 
     async def close(self) -> None:
         await self._openai.close()
 
 
-def _like(other: httpx2.Request, fields: list[tuple[bytes, bytes]], body: bytes) -> httpx2.Request:
-    """Return a request with another body."""
-    return httpx2.Request(
-        other.method,
-        other.url,
-        headers=[*fields, (b"Content-Length", b"%d" % len(body))],
-        stream=httpx2.ByteStream(body),
-        extensions=other.extensions,
-    )
+class _Head:
+    """What all requests to a server have in common."""
+
+    def __init__(self, request: httpx2.Request) -> None:
+        self._like = request
+        self._fields = [field for field in request.headers.raw if field[0].lower() not in _OF_ONE_REQUEST]
+
+    def request(self, body: bytes) -> httpx2.Request:
+        """Return a request with a body of its own."""
+        return httpx2.Request(
+            self._like.method,
+            self._like.url,
+            headers=[*self._fields, (b"Content-Length", b"%d" % len(body))],
+            stream=httpx2.ByteStream(body),
+            extensions=self._like.extensions,
+        )
+
+
+class _Noting(httpx2.AsyncBaseTransport):
+    """Carries requests, and notes the head of the last one that the openai package has prepared."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self.carry = transport
+        self.head: _Head | None = None
+        self.noted = asyncio.Event()
+
+    def forget(self) -> None:
+        self.head = None
+        self.noted.clear()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.head = _Head(request)
+        self.noted.set()
+        return await self.carry.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self.carry.aclose()
 
 
 def _refusal(response: httpx2.Response, model: Model) -> CallError:

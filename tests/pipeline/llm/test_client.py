@@ -1,8 +1,11 @@
 """The real openai package against the simulator on a loopback port."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import httpx2
+import openai
 import pytest
 
 from prefpipe.pipeline.errors import RunError
@@ -11,7 +14,7 @@ from prefpipe.pipeline.llm.ask import ask
 from prefpipe.pipeline.llm.meter import Meter
 from prefpipe.pipeline.llm.models import Model, parse_model
 from prefpipe.pipeline.llm.requests import Sampling, chat
-from prefpipe.pipeline.llm.simulator import Simulator, running
+from prefpipe.pipeline.llm.simulator import Reply, Simulator, running
 from prefpipe.pipeline.llm.store import AnswerStore
 from prefpipe.pipeline.tables import Status
 
@@ -95,3 +98,43 @@ def test_no_key_reaches_the_store(store: AnswerStore, monkeypatch: pytest.Monkey
     store.flush()
     for file in tmp_path.iterdir():
         assert KEY.encode() not in file.read_bytes()
+
+
+def test_the_package_prepares_one_call_and_the_others_take_over_its_head(
+    store: AnswerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = 0
+    post = openai.AsyncOpenAI.post
+
+    async def counted(client: openai.AsyncOpenAI, *what: Any, **more: Any) -> Any:
+        nonlocal prepared
+        prepared += 1
+        return await post(client, *what, **more)
+
+    monkeypatch.setattr(openai.AsyncOpenAI, "post", counted)
+    monkeypatch.setenv("PREFPIPE_API_KEY", KEY)
+    with running(Simulator(api_key=KEY)) as url:
+        answers = run(parse_model(f"strong?latency=0.05@{url}"), 100, store)
+    assert [answer.status for answer in answers] == [Status.OK] * 100
+    assert prepared == 1
+
+
+def test_a_server_that_leads_elsewhere_is_followed(store: AnswerStore) -> None:
+    class Moved(Simulator):
+        def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+            if path.startswith("/old"):
+                return Reply(307, {"Location": path.replace("/old", "/v1", 1)})
+            return super().respond(method, path, headers, body)
+
+    with running(Moved()) as url:
+        answers = run(parse_model(f"strong@{url.removesuffix('/v1')}/old"), 50, store)
+    assert [answer.status for answer in answers] == [Status.OK] * 50
+
+
+def test_the_transport_that_serves_proxies_serves_all_calls(
+    store: AnswerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(Simulator()) as url:
+        monkeypatch.setattr("prefpipe.pipeline.llm.client.transport_for", lambda _: httpx2.AsyncHTTPTransport())
+        answers = run(parse_model(f"strong@{url}"), 20, store)
+    assert [answer.status for answer in answers] == [Status.OK] * 20
