@@ -81,13 +81,14 @@ class Limits:
         self._requests = PerMinute(model.requests_per_minute)
         self._tokens = PerMinute(model.tokens_per_minute)
         self._told_at = -math.inf
+        self._heard = False
         self._used = self._estimated = 0.0
         self.in_flight = 0
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether tokens are limited, so that calls need an estimate."""
-        return self._tokens.bounded
+        """Whether tokens are limited, or may turn out to be with the first answer, so that calls need an estimate."""
+        return self._tokens.bounded or not self._heard
 
     @property
     def most_in_flight(self) -> int:
@@ -143,6 +144,7 @@ class Limits:
             headers: The answer's.
         """
         self.in_flight -= 1
+        self._heard = True
         if headers and ticket.sent_at >= self._told_at + _TOLD_OFTEN_ENOUGH:
             self._read(ticket, headers)
         if tokens is not None and ticket.charge:
