@@ -25,8 +25,9 @@ def leaderboard(
     method: Annotated[
         str,
         typer.Option(
-            help="bradley-terry, davidson, rao-kupper (ties), elo, win-rate, borda, copeland, pagerank, "
-            "rank-centrality, luce-spectral or eigenvector; docs/leaderboard.md says which one when.",
+            help="bradley-terry, robust (without votes that look corrupted), davidson, rao-kupper (ties), elo, "
+            "win-rate, borda, copeland, pagerank, rank-centrality, luce-spectral, eigenvector, or peer-rank (judges "
+            "are models too); docs/leaderboard.md says which one when.",
         ),
     ] = "bradley-terry",
     scale: Annotated[str, typer.Option(help="logit, or elo for points: 400 are odds of ten to one.")] = "logit",

@@ -12,11 +12,17 @@ import numpy as np
 from .errors import UsageError, did_you_mean
 from .formats.leaderboards import (
     Against,
+    Agreement,
     Board,
+    Flagged,
+    Judge,
+    Kappa,
     Leaderboard,
+    Peer,
     Standing,
     as_json,
     as_text,
+    figures_of_judges,
     known,
     table_rows,
     unranked,
@@ -25,13 +31,17 @@ from .formats.metadata import values_of
 from .formats.shown import Shown, read_shown
 from .formats.votes import Flags
 from .provenance import Provenance
+from .ranking.boards import METHODS, PEER_RANK, Settings, boards_of
 from .ranking.boards import Board as Ranked
-from .ranking.boards import Settings, boards_of
 from .ranking.codes import Codes, spans
+from .ranking.contestants import contestants, of_others
 from .ranking.head_to_head import HeadToHead
-from .ranking.leaderboards import IN_LOGITS, METHODS, WITH_POSITION
-from .ranking.model_comparisons import compare_models
+from .ranking.judge_agreement import JudgeAgreement, judge_agreement
+from .ranking.leaderboards import IN_LOGITS, WITH_POSITION
+from .ranking.model_comparisons import Counts, compare_models
+from .ranking.prompt_groups import Comparisons
 from .ranking.special import wilson_interval
+from .ranking.suspects import Suspects, suspects
 from .reading import display, fingerprint
 from .summary import Figure, Summary
 from .tables import LEADERBOARD
@@ -42,6 +52,7 @@ __all__ = ["as_json", "as_text", "leaderboard"]
 SCALES = ("logit", "elo")
 MOST_MODELS = 500
 MOST_NAMED = 5
+ROUNDING = 1e-9
 MARKED_BIAS = 0.05
 """How far from one half the first slot's share may lie before a user of a method that ignores slots is warned."""
 
@@ -71,7 +82,7 @@ def leaderboard(
         responses: The responses, to know which model wrote what was shown; without them, what was shown is ranked.
         by: A column of the prompts, for a leaderboard of each of its values beside that of all prompts.
         criterion: Which votes to rank by, where they are by several criteria.
-        method: One of `ranking.leaderboards.METHODS`.
+        method: One of `ranking.boards.METHODS`.
         position_effect: How much the earlier slot is favoured, in logits; "estimate" finds it together with the scores,
             None takes it as 0. Only the models of comparisons heed it.
         scale: "logit", or "elo" for points of which 400 are odds of ten to one, around 1000.
@@ -104,38 +115,62 @@ def leaderboard(
         shown = read_shown(votes, responses, criterion)
         _check_models(shown.models, votes, anchor, by_name=responses is None)
         number = None if anchor is None else shown.models.index(anchor)
-        how = Settings(method, effect, elo=scale == "elo", anchor=number, draws=draws, seed=seed)
-        comparisons, compares = compare_models(
-            shown.prompt,
-            shown.offsets,
-            shown.model,
-            shown.ranks,
-            shown.ratings,
-            shown.source,
-            len(shown.models),
-            by_ballot=method == "borda",
-        )
-        if not len(comparisons.prompt):
-            raise UsageError(f"No vote in {display(votes)} compares two models.", "See their columns status and error.")
+        contestant = contestants(shown.judges, shown.models) if method == PEER_RANK else None
+        how = Settings(method, effect, scale == "elo", number, draws, seed, contestant)
+        read, said = _compared(shown, method, None if contestant is None else of_others(contestant))
+        if not len(read.prompt):
+            own = " other than the judge" if contestant is not None else ""
+            raise UsageError(
+                f"No vote in {display(votes)} compares two models{own}.", "See their columns status and error."
+            )
+        agreement = judge_agreement(read, seed=seed)
+        suspicious = suspects(read) if method == "robust" else None
+        comparisons, compares = read, said
+        if suspicious is not None and len(suspicious.judge):
+            comparisons, compares = _compared(shown, method, suspicious.cleared)
         counted, ranked, lonely = boards_of(comparisons, how)
         if responses is None and len(shown.prompt_ids) > 1 and counted.prompts.max() == 1:
             raise UsageError(
                 f"What was shown in {display(votes)} are answers, not models: none is shown on two prompts.",
                 "Give --responses, which say which model wrote each.",
             )
-        found = [*_boards(shown.models, counted, ranked, None, number), *_lonely(shown.models, lonely)]
+        found = [*_boards(shown, counted, ranked, None, how), *_lonely(shown.models, lonely)]
         if by is not None and responses is not None:
             codes, values = values_of(responses, by, shown.prompt_ids)
             of_comparison = codes[comparisons.prompt]
             for code, value in enumerate(values):
                 if (chosen := of_comparison == code).any():
                     part, ranked, _ = boards_of(comparisons.where(chosen), how)
-                    found += _boards(shown.models, part, ranked, value, number)
-        result = Leaderboard(method, scale if method in IN_LOGITS else method, by, found)
+                    found += _boards(shown, part, ranked, value, how)
+        result = Leaderboard(
+            method,
+            scale if method in IN_LOGITS else method,
+            by,
+            found,
+            _judges(shown.judges, read, agreement, suspicious),
+            None if agreement is None else _agreement(shown.judges, agreement),
+            None if suspicious is None else list(_flagged(shown, suspicious)),
+        )
         if writer is not None:
             writer.write_rows(list(table_rows(result)))
     target = "standard output" if output is None else str(output)
-    return replace(result, summary=_summary(shown, counted, compares, result, anchor, target))
+    dropped = _left_out(shown, said, compares, how)
+    return replace(result, summary=_summary(shown, counted, result, anchor, target, compares, dropped))
+
+
+def _compared(shown: Shown, method: str, counts: Counts | None) -> tuple[Comparisons, Flags]:
+    return compare_models(
+        shown.prompt,
+        shown.offsets,
+        shown.model,
+        shown.ranks,
+        shown.ratings,
+        shown.repeat,
+        len(shown.models),
+        judge=shown.judge if len(shown.judges) > 1 else None,
+        by_ballot=method == "borda",
+        counts=counts,
+    )
 
 
 def _check(
@@ -174,18 +209,67 @@ def _check_models(models: Sequence[str], votes: str | Path, anchor: str | None, 
 
 
 def _boards(
-    models: list[str], counted: HeadToHead, found: list[Ranked], value: str | None, anchor: int | None
+    shown: Shown, counted: HeadToHead, found: list[Ranked], value: str | None, how: Settings
 ) -> Iterator[Board]:
     for part, board in enumerate(found, start=1):
         effects = board.estimate.drawn_position
         yield Board(
             value,
             part,
-            list(_standings(models, board, counted, anchor)),
+            list(_standings(shown.models, board, counted, how.anchor)),
             board.prompts,
-            known(board.estimate.position),
-            known(float(np.std(effects, ddof=1))) if len(effects) > 1 else None,
+            _rounded(board.estimate.position),
+            _rounded(float(np.std(effects, ddof=1))) if len(effects) > 1 else None,
             known(board.estimate.tie),
+            _peers(shown.judges, board),
+        )
+
+
+def _rounded(value: float) -> float | None:
+    """Return a number that is zero but for rounding as zero, and nothing for NaN."""
+    return 0.0 if abs(value) < ROUNDING else known(value)
+
+
+def _peers(judges: list[str], board: Ranked) -> list[Peer] | None:
+    if (found := board.peers) is None:
+        return None
+    peers = [
+        Peer(judges[code], bool(found.competes[code]), float(found.weights[code]), known(found.errors[code]))
+        for code in np.flatnonzero(found.votes)
+    ]
+    return sorted(peers, key=lambda peer: -peer.weight)
+
+
+def _judges(
+    judges: list[str], comparisons: Comparisons, agreement: JudgeAgreement | None, found: Suspects | None
+) -> list[Judge]:
+    size = len(judges)
+    by = np.zeros(len(comparisons.cell), np.int64) if comparisons.judge is None else comparisons.judge
+    made = np.bincount(by, comparisons.count, size)
+    flagged = None if found is None else np.bincount(found.judge, found.comparisons, size)
+    kappas = np.full(size, np.nan) if agreement is None else agreement.kappas(size)
+    return [
+        Judge(name, round(made[code]), known(kappas[code]), None if flagged is None else round(flagged[code]))
+        for code, name in enumerate(judges)
+    ]
+
+
+def _agreement(judges: list[str], found: JudgeAgreement) -> Agreement:
+    pairs = [
+        Kappa(judges[one], judges[other], kappa.value, 1 - kappa.observed, int(kappa.units))
+        for (one, other), kappa in found.pairs.items()
+    ]
+    return Agreement(found.alpha.value, int(found.alpha.units), pairs)
+
+
+def _flagged(shown: Shown, found: Suspects) -> Iterator[Flagged]:
+    for index, code in enumerate(found.judge):
+        yield Flagged(
+            shown.judges[code],
+            shown.models[found.winner[index]],
+            shown.models[found.loser[index]],
+            round(found.comparisons[index]),
+            *(float(part[index]) for part in (found.seen, found.expected, found.p_value, found.suspicion)),
         )
 
 
@@ -235,11 +319,17 @@ def _standings(models: list[str], board: Ranked, counted: HeadToHead, anchor: in
 
 
 def _summary(
-    shown: Shown, counted: HeadToHead, compares: Flags, result: Leaderboard, anchor: str | None, output: str
+    shown: Shown,
+    counted: HeadToHead,
+    result: Leaderboard,
+    anchor: str | None,
+    output: str,
+    compares: Flags,
+    dropped: dict[str, int],
 ) -> Summary:
     overall = [board for board in result.boards if board.value is None]
     best = overall[0]
-    prompts = len(np.unique(shown.prompt[compares]))
+    prompts = int(np.count_nonzero(np.bincount(shown.prompt[compares])))
     figures: dict[str, Figure] = {
         "models": len(shown.models),
         "prompts": prompts,
@@ -248,31 +338,37 @@ def _summary(
         "position_effect": best.position_effect,
         "position_effect_error": best.position_error,
         "tie_parameter": best.tie,
-    }
+    } | figures_of_judges(result)
     return Summary(
         "leaderboard",
         output,
         "votes",
         rows_in=len(compares),
         rows_out=int(compares.sum()),
-        dropped=_left_out(shown, compares),
+        dropped=dropped,
         figures={name: figure for name, figure in figures.items() if figure is not None},
         warnings=tuple(_warnings(overall, result, counted, anchor, prompts)),
     )
 
 
-def _left_out(shown: Shown, compares: Flags) -> dict[str, int]:
-    silent = np.flatnonzero(shown.valid & ~compares)
+def _left_out(shown: Shown, said: Flags, compares: Flags, how: Settings) -> dict[str, int]:
+    """Return how many votes do not count, by reason; those that said something, but were flagged, are the last."""
+    silent = np.flatnonzero(shown.valid & ~said)
     sizes = np.diff(shown.offsets)[silent]
     slots = shown.model[spans(shown.offsets[silent], sizes)]
     begins = np.cumsum(sizes) - sizes
-    alike = np.zeros(0, bool)
+    alike = own = np.zeros(0, bool)
     if len(silent):
         alike = (sizes > 1) & (np.minimum.reduceat(slots, begins) == np.maximum.reduceat(slots, begins))
+        if how.contestant is not None:
+            mine = slots == np.repeat(how.contestant[shown.judge[silent]], sizes)
+            own = np.logical_or.reduceat(mine, begins) & ~alike
     return {
         "without a verdict": int((~shown.valid).sum()),
         "between answers of one model": int(alike.sum()),
-        "that compare nothing": int((~alike).sum()),
+        "on the judge's own answers": int(own.sum()),
+        "that compare nothing": int((~alike).sum() - own.sum()),
+        "flagged as corrupted": int((said & ~compares).sum()),
     }
 
 

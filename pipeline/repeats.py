@@ -241,7 +241,8 @@ def as_text(plan: RepeatPlan) -> str:
     """Return it as plain text: the answer, and a table."""
     answer = "No number of repeats is expected to reach"
     if plan.repeats is not None:
-        answer = f"{plan.repeats:,} repeats{_range(plan)} are expected to reach"
+        count, verb = ("repeat", "is") if plan.repeats == 1 else ("repeats", "are")
+        answer = f"{plan.repeats:,} {count}{_range(plan)} {verb} expected to reach"
     lines = [
         f"One ranking has a reliability of {plan.reliability:.2f}{_interval(plan.low, plan.high)}, "
         f"from {plan.rankings:.1f} rankings of each of {plan.prompts:,} prompts.",
@@ -266,7 +267,7 @@ def as_text(plan: RepeatPlan) -> str:
 
 
 def _range(plan: RepeatPlan) -> str:
-    if plan.low is None:
+    if plan.low is None or plan.fewest == plan.most:
         return ""
     most = "more than can be told" if plan.most is None else f"{plan.most:,}"
     return f" ({plan.fewest:,} to {most})"

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
 
-from ..summary import Summary
+from ..summary import Figure, Summary
+
+MOST_ROWS = 20
+"""Judges, and flagged votes, that text shows; JSON holds all."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,92 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """What a judge's vote counts, where judges are weighted by how they rank.
+
+    Attributes:
+        judge: Its name.
+        competes: Whether it is one of the models; a judge that is not has the mean weight of those that are.
+        weight: The mean of those that compete is 1.
+        error: Its standard error over draws of the prompts.
+    """
+
+    judge: str
+    competes: bool
+    weight: float
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One of several judges.
+
+    Attributes:
+        judge: Its name.
+        comparisons: That its votes imply.
+        kappa: Cohen's kappa with other judges on the same questions, the mean over all such questions; None where there
+            are none, or judges are very many.
+        flagged: How many of its comparisons were left out as corrupted; None where the method looks for none.
+    """
+
+    judge: str
+    comparisons: int
+    kappa: float | None
+    flagged: int | None
+
+
+@dataclass(frozen=True)
+class Kappa:
+    """How far two judges agree: Cohen's kappa, the share of equal verdicts, and on how many questions."""
+
+    judge: str
+    other: str
+    kappa: float | None
+    agreeing: float
+    questions: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far judges agree on the same two models of a prompt, shown in the same order.
+
+    Attributes:
+        alpha: Krippendorff's, of nominal verdicts: 1 is perfect, 0 is what chance gives; None where it is unknown.
+        questions: That several judges answered.
+        pairs: Each two judges; none where judges are very many.
+    """
+
+    alpha: float | None
+    questions: int
+    pairs: list[Kappa]
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """Votes of one judge on two models that contradict all other votes, and were left out.
+
+    Attributes:
+        judge: Who gave them.
+        winner: The model that they favour.
+        loser: The other one.
+        comparisons: How many.
+        seen: The share that the winner won of them, a tie being half a win.
+        expected: The share that all other votes predict.
+        p_value: How likely honest votes are to be as far off.
+        suspicion: The estimated share of corrupted ones among those for the winner.
+    """
+
+    judge: str
+    winner: str
+    loser: str
+    comparisons: int
+    seen: float
+    expected: float
+    p_value: float
+    suspicion: float
+
+
+@dataclass(frozen=True)
 class Board:
     """The models that were compared with each other, on all prompts or on some.
 
@@ -81,6 +170,7 @@ class Board:
         position_effect: How much the earlier slot is favoured, in logits; None where the method does not ask.
         position_error: Its standard error over draws of the prompts.
         tie: The tie parameter of a model with ties.
+        peers: What each judge counts, the most first; None where all count the same.
     """
 
     value: str | None
@@ -90,6 +180,7 @@ class Board:
     position_effect: float | None = None
     position_error: float | None = None
     tie: float | None = None
+    peers: list[Peer] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +192,9 @@ class Leaderboard:
         scale: The scores' unit: "logit", "elo", or the method's own.
         by: The column by which prompts are told apart, if they are.
         boards: That of all prompts first.
+        judges: Who voted.
+        agreement: How far they agree; None where there is but one.
+        flagged: Votes that were left out as corrupted; None where the method looks for none.
         summary: What became of the votes, and what to know before trusting the result.
     """
 
@@ -108,6 +202,9 @@ class Leaderboard:
     scale: str
     by: str | None
     boards: list[Board]
+    judges: list[Judge] = field(default_factory=list)
+    agreement: Agreement | None = None
+    flagged: list[Flagged] | None = None
     summary: Summary | None = None
 
 
@@ -141,6 +238,20 @@ def unranked(model: str) -> Standing:
     )
 
 
+def figures_of_judges(board: Leaderboard) -> dict[str, Figure]:
+    """Return what a summary says of the judges: how far they agree, what the lightest count, what was flagged."""
+    figures: dict[str, Figure] = {}
+    if board.agreement is not None:
+        figures |= {"judges": len(board.judges), "judges_alpha": board.agreement.alpha}
+    if peers := board.boards[0].peers:
+        lightest = [f"{peer.judge} {peer.weight:.2f}" for peer in peers[:-6:-1]]
+        figures["judge_weights"] = ", ".join(lightest) + (", …" if len(peers) > 5 else "")
+    if board.flagged is not None:
+        flagged = sum(one.flagged or 0 for one in board.judges)
+        figures |= {"flagged": flagged, "flagged_share": flagged / sum(one.comparisons for one in board.judges)}
+    return figures
+
+
 def table_rows(leaderboard: Leaderboard) -> Iterator[dict[str, Any]]:
     """Yield one row for each model and board."""
     for board in leaderboard.boards:
@@ -162,8 +273,8 @@ def as_json(leaderboard: Leaderboard) -> str:
 
 
 def as_text(leaderboard: Leaderboard) -> str:
-    """Return it as aligned plain text, one table for each board."""
-    decimals = {"elo": 0, "win-rate": 3, "pagerank": 4}.get(leaderboard.scale, 2)
+    """Return it as aligned plain text: a table for each board, then what is known of the judges and their votes."""
+    decimals = {"elo": 0, "win-rate": 3, "peer-rank": 3, "pagerank": 4, "eigenvector": 4}.get(leaderboard.scale, 2)
     titled = len(leaderboard.boards) > 1
     parts = {board.value: board.part for board in leaderboard.boards if board.part}
     lines = []
@@ -172,7 +283,46 @@ def as_text(leaderboard: Leaderboard) -> str:
             lines.append(_title(leaderboard, board, parts.get(board.value, 0)))
         lines += aligned([_header(leaderboard), *(_cells(standing, decimals) for standing in board.standings)], left=1)
         lines.append("")
+        if board.peers is not None:
+            lines += [*aligned([["judge", "weight", "±", "competes"], *map(_peer, board.peers)], left=0), ""]
+    if len(leaderboard.judges) > 1:
+        lines += [*_judges(leaderboard), ""]
+    if leaderboard.flagged:
+        lines += [*_flagged(leaderboard.flagged), ""]
     return "\n".join(lines[:-1])
+
+
+def _peer(peer: Peer) -> list[str]:
+    error = "-" if peer.error is None else f"{peer.error:.2f}"
+    return [_plain(peer.judge), f"{peer.weight:.2f}", error, "yes" if peer.competes else "no"]
+
+
+def _judges(leaderboard: Leaderboard) -> list[str]:
+    rows = [["judge", "comparisons", "kappa", "flagged"]]
+    for one in leaderboard.judges:
+        kappa = "-" if one.kappa is None else f"{one.kappa:.2f}"
+        rows.append([_plain(one.judge), f"{one.comparisons:,}", kappa, f"{one.flagged or 0:,}"])
+    shown = rows if leaderboard.flagged is not None else [row[:-1] for row in rows]
+    return _first(aligned(shown, left=0), len(rows) - 1, "judges")
+
+
+def _flagged(flagged: list[Flagged]) -> list[str]:
+    rows = [["flagged votes of", "for", "against", "comparisons", "won", "expected", "corrupted"]]
+    for one in flagged:
+        names = map(_plain, (one.judge, one.winner, one.loser))
+        shares = (f"{share:.0%}" for share in (one.seen, one.expected, one.suspicion))
+        rows.append([*names, f"{one.comparisons:,}", *shares])
+    return _first(aligned(rows, left=0), len(flagged), "groups of flagged votes")
+
+
+def _first(lines: list[str], rows: int, what: str) -> list[str]:
+    """Return a table's header and its first rows, and how many more there are."""
+    more = rows - MOST_ROWS
+    return [*lines[: MOST_ROWS + 1], f"and {more:,} more {what}: see --json"] if more > 0 else lines
+
+
+def _plain(name: str) -> str:
+    return "".join(char if char.isprintable() else "�" for char in name)
 
 
 def _title(leaderboard: Leaderboard, board: Board, parts: int) -> str:
@@ -194,7 +344,7 @@ def _cells(standing: Standing, decimals: int) -> list[str]:
         interval = "-"
     return [
         "-" if standing.rank is None else str(low) if low == high else f"{low}-{high}",
-        "".join(char if char.isprintable() else "�" for char in standing.model),
+        _plain(standing.model),
         "-" if standing.score is None else f"{standing.score:.{decimals}f}",
         interval,
         "-" if standing.win_rate is None else f"{standing.win_rate:.1%}",

@@ -106,6 +106,22 @@ def krippendorff_alpha(codings: Floats, *, level: Level = "nominal") -> Agreemen
     return _agreement(observed, expected, float(units))
 
 
+def nominal_alpha(counts: Floats) -> Agreement:
+    """Return Krippendorff's nominal alpha from counts (U, C): how many raters put unit u into category c.
+
+    It is `krippendorff_alpha` in closed form, for very many units of few categories. Units with fewer than two values
+    are left out.
+    """
+    raters = counts.sum(1)
+    counts, raters = counts[raters > 1], raters[raters > 1]
+    if not len(counts):
+        return Agreement(None, 0.0, 0.0, 0.0)
+    total, size = counts.sum(0), float(raters.sum())
+    observed = float(((raters**2 - (counts**2).sum(1)) / (raters - 1)).sum()) / size
+    expected = (size**2 - float((total**2).sum())) / (size * (size - 1))
+    return _agreement(observed, expected, float(len(counts)))
+
+
 def _squared_distances(values: Floats, unit: NDArray[np.intp], units: int) -> tuple[float, float]:
     """Return the disagreements of N values by the square of their distance, in closed form."""
     raters, size = np.bincount(unit, minlength=units), len(values)

@@ -1,136 +1,131 @@
 """Peer rank: models judge models, and a judge's vote weighs as much as the judge is worth as a contestant."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .codes import Codes
+from .leaderboards import Estimate, plain
+from .prompt_bootstrap import prompt_weights
+from .prompt_groups import Grouped
+from .pseudo_votes import HALF
 from .tally import Floats
 
-Weighting = Literal["min-max", "softmax", "none"]
-
-DEAD_ZONE = 0.01
-SETTLED = 1e-9
+ITERATIONS = 5
 
 
 @dataclass(frozen=True)
-class PeerRank:
-    """What the judges found of each other.
+class Peers:
+    """What each of J judges counts.
 
     Attributes:
-        scores: (n,), the weighted share of battles won, 0 to 1; 0.5 for a model that was in none.
-        judge_weights: (J,), their sum is 1.
-        iterations: How many were done.
-        converged: Whether the last one left the weights as they were.
+        weights: (J,) of one vote, the mean of the judges who compete being 1.
+        errors: (J,) standard errors over draws of the prompts; NaN with fewer than two groups of them.
+        competes: (J,) whether the judge is one of the models.
+        votes: (J,) whether it compared any of them.
     """
 
-    scores: Floats
-    judge_weights: Floats
-    iterations: int
-    converged: bool
+    weights: Floats
+    errors: Floats
+    competes: NDArray[np.bool_]
+    votes: NDArray[np.bool_]
 
 
-def peer_rank(
-    judge: Codes,
-    first: Codes,
-    second: Codes,
-    points: Floats,
-    *,
-    contestant: Codes,
-    models: int,
-    votes: Floats | None = None,
-    iterations: int = 5,
-    weighting: Weighting = "min-max",
-    least_weight: float = 0.0,
-) -> PeerRank:
+def peer_rank(points: Floats, met: Floats, contestant: Codes) -> tuple[Floats, Floats]:
     """Score models by the votes of judges who are models too, and weigh the judges by those scores.
 
-    Row v, one of (V,), says that `judge[v]` gave `points[v]` (1, 1/2 for a tie, 0) to model `first[v]` against model
-    `second[v]`; `votes` (V,) counts a row several times. `contestant` (J,) names the model that each judge is, or -1
-    for a judge who does not compete. Starting from equal weights, a model's score is the weighted mean of the points it
-    got, and a contestant's weight is its score moved and scaled to reach from `least_weight` to 1 over the judges
-    ("min-max", where the weakest judge has no say at all by default), or e to the power of its score ("softmax"). A
-    judge who does not compete, or was never compared, gets the mean of the others' weights. So one judge has weight 1,
-    and equally good judges weigh the same.
+    Starting from equal weights, a model's score is the weighted share of its comparisons that it won, a tie being half
+    a win. Then a contestant's weight is its score, moved and scaled to reach from 0 to 1 over the judges who compete,
+    so that the weakest of them has no say. A judge who does not compete, or was never compared, gets the mean of the
+    others' weights. Where all competing judges are equally good, all weigh the same. A model that was judged only by
+    judges of weight 0 is scored as if all weighed the same, and one that was judged by nobody scores 1/2.
 
-    Conflicting votes are averaged, and pairs without votes leave a mean over fewer battles, which is fair only where
-    models met like opponents. A model judged only by judges of weight 0 is scored by their plain mean. The source
-    divides by the number of battles rather than by their weights, which is the same when every judge judged every
-    battle. Votes of a
-    judge on itself count like others; leave the rows out to exclude them.
+    It holds that who answers well judges well. The source divides by the number of comparisons rather than by their
+    weights, which is the same where every judge judged every pair.
 
-    Source: "PRD" (arXiv 2307.02762), with its five iterations.
+    Args:
+        points: (D, J, n) that each judge gave to each model.
+        met: (D, J, n) the comparisons that it made of the model.
+        contestant: (J,) the model that each judge is; -1 for a judge who does not compete.
 
-    Raises:
-        ValueError: if `least_weight` is not within 0 and 1, `iterations` below 1, or `weighting` none of the three.
+    Returns:
+        The scores (D, n), 0 to 1, and the weights (D, J), the mean of those who compete being 1.
+
+    Source:
+        "PRD" (arXiv 2307.02762), with its five iterations.
     """
-    if not 0 <= least_weight <= 1:
-        raise ValueError(f"least_weight must be within 0 and 1, not {least_weight}")
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, not {iterations}")
-    if weighting not in get_args(Weighting):
-        raise ValueError(f"weighting must be one of {', '.join(get_args(Weighting))}, not {weighting!r}")
-    votes = np.ones(len(judge)) if votes is None else votes
-    met = np.bincount(first, votes, models) + np.bincount(second, votes, models) > 0
-    competes = contestant >= 0
-    competes[competes] &= met[contestant[competes]]
-    weights = np.full(len(contestant), 1 / max(len(contestant), 1))
-    plain = _scores(votes, first, second, points, models, np.full(models, 0.5))
-    change = np.inf
-    for _ in range(iterations):
-        scores = _scores(votes * weights[judge], first, second, points, models, plain)
-        renewed = _weights(scores, contestant, competes, weighting, least_weight)
-        change = float(np.abs(renewed - weights).max(initial=0.0))
-        weights = renewed
-    return PeerRank(scores, weights, iterations, change < SETTLED)
+    draws, judges, _ = points.shape
+    compared = met.sum(1) > 0
+    competes = np.zeros((draws, judges), bool)
+    competes[:, contestant >= 0] = compared[:, contestant[contestant >= 0]]
+    weights = np.ones((draws, judges))
+    equal = _scores(points, met, weights, np.full(compared.shape, 0.5))
+    scores = equal
+    for _ in range(ITERATIONS):
+        scores = _scores(points, met, weights, equal)
+        weights = _weights(scores[:, contestant], competes)
+    return scores, weights
 
 
-def peer_verdicts(
-    question: Codes,
-    judge: Codes,
-    points: Floats,
-    judge_weights: Floats,
-    *,
-    questions: int,
-    dead_zone: float = DEAD_ZONE,
-) -> tuple[Floats, Floats]:
-    """Return the judges' common verdict on each of Q questions, and the weighted mean of the points behind it.
+def _scores(points: Floats, met: Floats, weights: Floats, otherwise: Floats) -> Floats:
+    won, total = ((weights[:, None] @ part)[:, 0] for part in (points, met))
+    return np.divide(won, total, out=otherwise.copy(), where=total > 0)
 
-    Row v says that `judge[v]` gave `points[v]` (1, 1/2, 0) to the one item of `question[v]` that all its rows name
-    first. The mean on the scale from -1 to 1 is a tie within +-`dead_zone`. The verdict is 1, 1/2 or 0; where only
-    judges of weight 0 voted, their plain mean decides, and both are nan for a question without votes.
 
-    Source: "PRD" (arXiv 2307.02762).
+def _weights(own: Floats, competes: NDArray[np.bool_]) -> Floats:
+    """Return the weights (D, J) of judges by their own scores (D, J)."""
+    low = np.where(competes, own, np.inf).min(1, initial=np.inf, keepdims=True)
+    high = np.where(competes, own, -np.inf).max(1, initial=-np.inf, keepdims=True)
+    raw = np.where(competes & (high > low), own - np.where(high > low, low, 0.0), 1.0)
+    mean = np.where(competes, raw, 0.0).sum(1, keepdims=True) / np.maximum(competes.sum(1, keepdims=True), 1)
+    weights: Floats = np.where(competes, raw / np.where(mean > 0, mean, 1.0), 1.0)
+    return weights
+
+
+def estimate_by_peers(grouped: Grouped, contestant: Codes, *, draws: int, seed: int) -> tuple[Estimate, Peers]:
+    """Return the scores of all prompts and of each draw of them, and the weights of the judges.
+
+    A draw weighs prompts, and gives every model half a win and half a loss on average, as in `draw_prompts`; those are
+    spread evenly over the judges. Judges who do not compete are counted as one, since they weigh the same.
+
+    Args:
+        grouped: The comparisons, with their judges.
+        contestant: (J,) the model that each judge is; -1 for a judge who does not compete.
+        draws: How often prompts are drawn.
+        seed: Of the draws.
     """
-    count = np.bincount(question, minlength=questions)
-    weights = np.bincount(question, judge_weights[judge], questions)
-    share = np.where(weights > 0, weights, 1.0)
-    weighted = np.bincount(question, judge_weights[judge] * points, questions) / share
-    plain = np.bincount(question, points, questions) / np.maximum(count, 1)
-    mean = np.where(weights > 0, weighted, np.where(count > 0, plain, np.nan))
-    lead = 2 * mean - 1
-    verdict = np.where(np.abs(lead) <= dead_zone, 0.5, (lead > 0).astype(float))
-    return np.where(count > 0, verdict, np.nan), mean
+    kinds = np.unique(contestant)
+    of_judge = np.searchsorted(kinds, contestant)
+    random = np.random.default_rng(seed)
+    weights = prompt_weights(grouped.groups, draws if grouped.groups > 1 else 0, random)
+    shape = (len(kinds), grouped.models)
+    total, drawn = np.zeros((2, *shape)), np.zeros((len(weights), 2, *shape))
+    votes = np.zeros(len(contestant), bool)
+    for part, rows in grouped.portions():
+        counts = _counts(grouped, rows, of_judge, len(kinds), part)
+        total += counts.sum(0)
+        drawn += np.tensordot(weights[:, part], counts, 1)
+        votes[_judges(grouped, rows)] = True
+    wins, losses = random.gamma(HALF, size=(2, len(weights), 1, grouped.models)) / len(kinds)
+    scores, found = peer_rank(total[None, 0], total[None, 1], kinds)
+    moved, varied = peer_rank(drawn[:, 0] + wins, drawn[:, 1] + wins + losses, kinds)
+    errors = varied.std(0, ddof=1) if len(varied) > 1 else np.full(len(kinds), np.nan)
+    return plain(scores[0], moved), Peers(found[0, of_judge], errors[of_judge], contestant >= 0, votes)
 
 
-def _scores(weights: Floats, first: Codes, second: Codes, points: Floats, models: int, otherwise: Floats) -> Floats:
-    won = np.bincount(first, weights * points, models) + np.bincount(second, weights * (1 - points), models)
-    total = np.bincount(first, weights, models) + np.bincount(second, weights, models)
-    return np.where(total > 0, won / np.where(total > 0, total, 1.0), otherwise)
+def _judges(grouped: Grouped, rows: slice) -> Codes:
+    return np.zeros(len(grouped.cell[rows]), np.int64) if grouped.judge is None else grouped.judge[rows]
 
 
-def _weights(
-    scores: Floats, contestant: Codes, competes: NDArray[np.bool_], weighting: Weighting, least: float
-) -> Floats:
-    weights = np.ones(len(contestant))
-    own = scores[contestant[competes]]
-    if own.size and weighting == "min-max" and np.ptp(own) > 0:
-        weights[competes] = least + (1 - least) * (own - own.min()) / np.ptp(own)
-    elif own.size and weighting == "softmax":
-        weights[competes] = np.exp(own)
-    if own.size:
-        weights[~competes] = weights[competes].mean()
-    shares: Floats = weights / max(weights.sum(), 1e-300)
-    return shares
+def _counts(grouped: Grouped, rows: slice, of_judge: Codes, judges: int, part: slice) -> Floats:
+    """Return (B, 2, J, n): points and comparisons of each model by each judge, in each of B groups of prompts."""
+    models, groups, cell = grouped.models, part.stop - part.start, grouped.cell[rows]
+    weight = np.ones(len(cell)) if grouped.weight is None else grouped.weight[rows]
+    by = (grouped.group[rows].astype(np.int64) - part.start) * judges + of_judge[_judges(grouped, rows)]
+    better, worse = by * models + cell // models % models, by * models + cell % models
+    tied = np.where(cell >= 2 * models**2, weight / 2, 0.0)
+    size = groups * judges * models
+    points = np.bincount(better, weight - tied, size) + np.bincount(worse, tied, size)
+    met = np.bincount(better, weight, size) + np.bincount(worse, weight, size)
+    return np.stack([part.reshape(groups, judges, models) for part in (points, met)], 1)

@@ -6,6 +6,8 @@ from subprocess import CompletedProcess
 import polars as pl
 import pytest
 
+from prefpipe.pipeline.ranking.boards import METHODS
+
 Run = Callable[..., CompletedProcess[str]]
 
 
@@ -84,12 +86,38 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     assert not list(Path().glob("*out*"))
 
 
+def test_votes_by_several_criteria_are_ranked_by_the_one_that_is_named(prefpipe: Run) -> None:
+    votes = [
+        {"prompt_id": f"p{number}", "judge": "ana", "shown": shown, "ranks": [1, 2], "criterion": criterion}
+        for number in range(3)
+        for shown, criterion in ((["x", "y"], "tone"), (["y", "x"], "facts"))
+    ]
+    Path("votes.jsonl").write_text("".join(json.dumps(vote) + "\n" for vote in votes))
+    refused = prefpipe("leaderboard", "votes.jsonl")
+    assert refused.returncode == 2
+    assert "by several criteria (facts, tone)" in " ".join(refused.stderr.split())
+    for criterion, best in {"tone": "x", "facts": "y"}.items():
+        done = prefpipe("leaderboard", "votes.jsonl", "--criterion", criterion, "--json")
+        [board] = json.loads(done.stdout)["boards"]
+        assert (board["standings"][0]["model"], board["standings"][0]["wins"]) == (best, 3)
+
+
+def test_the_help_names_every_method_and_the_page_describes_it(prefpipe: Run) -> None:
+    shown = " ".join(prefpipe("leaderboard", "--help").stdout.replace("│", " ").split())
+    page = (Path(__file__).resolve().parents[2] / "docs" / "leaderboard.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    for method in METHODS:
+        assert method in shown
+        assert any(f"`{method}`" in row for row in rows)
+
+
 def test_a_plan_of_repeats_is_shown_as_text_or_as_json(prefpipe: Run, data: Path) -> None:
     rows = pl.read_parquet(data / "votes.parquet")
     pl.concat([rows, rows.with_columns(repeat=pl.lit(1, pl.Int32))]).write_parquet("pilot.parquet")
     done = prefpipe("repeats", "pilot.parquet", "--min-w", 0.7, "--up-to", 3)
     assert done.returncode == 0
     assert done.stdout.startswith("One ranking has a reliability of 1.00")
+    assert done.stdout.splitlines()[1] == "1 repeat is expected to reach a reliability of 0.9."
     assert "warning: The pilot has 5 prompts that were ranked twice" in done.stderr
     told = json.loads(prefpipe("repeats", "pilot.parquet", "--json", "--reliability", 0.8).stdout)
     assert (told["wanted"], told["repeats"], len(told["steps"])) == (0.8, 1, 10)

@@ -309,7 +309,7 @@ def test_an_anchor_that_is_not_on_every_board_is_told(write_lines: WriteLines) -
         (
             {"method": "borda", "scale": "elo"},
             "The scores of borda have a unit of their own, so they take neither --scale nor --anchor.",
-            "Methods that do: bradley-terry, davidson, rao-kupper, elo.",
+            "Methods that do: bradley-terry, robust, davidson, rao-kupper, elo, rank-centrality, luce-spectral.",
         ),
         (
             {"method": "davidson", "position_effect": 0.3},

@@ -1,10 +1,15 @@
 import itertools
 import json
+from dataclasses import replace
 
 from prefpipe.pipeline.formats.leaderboards import (
     Against,
+    Agreement,
     Board,
+    Flagged,
+    Judge,
     Leaderboard,
+    Peer,
     Standing,
     aligned,
     as_json,
@@ -82,6 +87,39 @@ def test_a_name_cannot_steer_the_terminal_or_break_the_table() -> None:
     assert len(text.splitlines()) == 2
 
 
+def test_what_is_known_of_judges_stands_below_the_boards() -> None:
+    peers = [Peer("best", True, 1.25, 0.125), Peer("ana", False, 1.0, None)]
+    judges = [Judge("ana", 1200, None, 0), Judge("best", 34, 0.456, 3)]
+    flagged = [Flagged("best", "x", "longer", 3, 0.9, 0.25, 1e-9, 0.97)]
+    board = Leaderboard("m", "logit", None, [replace(FIRST, peers=peers)], judges, Agreement(0.5, 9, []), flagged)
+    assert as_text(board).splitlines()[3:] == [
+        "",
+        "judge  weight     ±  competes",
+        "best     1.25  0.12       yes",
+        "ana      1.00     -        no",
+        "",
+        "judge  comparisons  kappa  flagged",
+        "ana          1,200      -        0",
+        "best            34   0.46        3",
+        "",
+        "flagged votes of  for  against  comparisons  won  expected  corrupted",
+        "best                x   longer            3  90%       25%        97%",
+    ]
+    told = json.loads(as_json(board))
+    assert told["agreement"] == {"alpha": 0.5, "questions": 9, "pairs": []}
+    assert told["flagged"][0]["p_value"] == 1e-9
+    assert told["boards"][0]["peers"][1] == {"judge": "ana", "competes": False, "weight": 1.0, "error": None}
+
+
+def test_text_shows_some_of_many_judges_and_json_all() -> None:
+    judges = [Judge(f"j{number}", 1, None, None) for number in range(25)]
+    board = Leaderboard("m", "logit", None, [FIRST], judges)
+    lines = as_text(board).splitlines()
+    assert (lines[4].split(), lines[-1]) == (["judge", "comparisons", "kappa"], "and 5 more judges: see --json")
+    assert len(lines) == 4 + 1 + 20 + 1
+    assert len(json.loads(as_json(board))["judges"]) == 25
+
+
 def test_rows_say_on_which_board_they_stand() -> None:
     rows = list(table_rows(MANY))
     assert [(row["model"], row["by"], row["value"], row["part"]) for row in rows] == [
@@ -96,7 +134,7 @@ def test_rows_say_on_which_board_they_stand() -> None:
 
 def test_json_holds_everything() -> None:
     summary = Summary("leaderboard", "standard output", "votes", 1, 1)
-    told = json.loads(as_json(Leaderboard("elo", "logit", None, [FIRST], summary)))
+    told = json.loads(as_json(Leaderboard("elo", "logit", None, [FIRST], summary=summary)))
     assert told["boards"][0]["standings"][0]["against"][0]["wins"] == 9
     assert told["boards"][0]["position_effect"] == 0.4
     assert told["summary"]["out"] == 1

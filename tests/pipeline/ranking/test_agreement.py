@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefpipe.pipeline.ranking.agreement import Level, agreement_table, cohen_kappa, fleiss_kappa, krippendorff_alpha
+from prefpipe.pipeline.ranking.agreement import (
+    Level,
+    agreement_table,
+    cohen_kappa,
+    fleiss_kappa,
+    krippendorff_alpha,
+    nominal_alpha,
+)
 from prefpipe.pipeline.ranking.tally import Floats
 
 LEVELS: list[Level] = ["nominal", "ordinal", "interval", "ratio"]
@@ -167,3 +174,18 @@ def test_unknown_levels_and_weights_are_refused() -> None:
         krippendorff_alpha(CODINGS, level=unknown)
     with pytest.raises(ValueError, match="weights must be one of none, linear, quadratic, not 'cubic'"):
         cohen_kappa(np.eye(2), weights=unknown)
+
+
+@given(st.integers(0, 10**6))
+def test_nominal_alpha_of_counts_is_that_of_the_codings(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    codings = random.integers(1, 4, (4, 12)).astype(float)
+    codings[random.random(codings.shape) < 0.3] = np.nan
+    counts = np.stack([(codings == value).sum(0) for value in range(1, 4)], 1).astype(float)
+    one, other = nominal_alpha(counts), krippendorff_alpha(codings)
+    assert (one.observed, one.expected) == pytest.approx((other.observed, other.expected))
+    assert one.units == other.units
+
+
+def test_nominal_alpha_of_nothing_is_unknown() -> None:
+    assert nominal_alpha(np.zeros((0, 3))).value is None

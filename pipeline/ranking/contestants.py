@@ -1,0 +1,42 @@
+"""Judges who are models themselves, known by their names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .codes import Codes
+from .model_comparisons import Counts
+
+
+def contestants(judges: Sequence[str], models: Sequence[str]) -> Codes:
+    """Return the model (J,) that each judge is, by its name; -1 for a judge that is none.
+
+    Raises:
+        UsageError: Fewer than two judges are among the models.
+    """
+    code = {name: number for number, name in enumerate(models)}
+    found = np.array([code.get(name, -1) for name in judges], np.int64)
+    if (competing := int((found >= 0).sum())) < 2:
+        raise UsageError(
+            f"peer-rank weighs judges by how they rank as models, and {competing} of the judges ({_some(judges)}) "
+            f"{'is a model' if competing else 'are models'} ({_some(models)}).",
+            "Judge with the models themselves, under the same names, or use bradley-terry.",
+        )
+    return found
+
+
+def of_others(contestant: Codes) -> Counts:
+    """Return which comparisons count where judges compete: those of a judge's own answers do not."""
+
+    def counts(judge: Codes, first: Codes, second: Codes) -> NDArray[np.bool_]:
+        own = contestant[judge]
+        others: NDArray[np.bool_] = (own != first) & (own != second)
+        return others
+
+    return counts
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

@@ -1,0 +1,97 @@
+"""How far judges agree on the same questions: who of two models, shown in this order on this prompt, is better."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from .agreement import Agreement, cohen_kappa, nominal_alpha
+from .codes import Codes
+from .prompt_groups import Comparisons
+from .tally import Floats
+
+MOST_COMPARISONS = 1 << 20
+"""Comparisons that are looked at; where there are more, prompts are drawn by chance."""
+
+MOST_JUDGES = 30
+"""Judges of whom each two are compared."""
+
+VERDICTS = 3
+
+
+@dataclass(frozen=True)
+class JudgeAgreement:
+    """How far several judges agree.
+
+    Attributes:
+        alpha: Krippendorff's, of all judges.
+        pairs: Cohen's kappa of each two judges that answered the same questions; none where judges are very many.
+    """
+
+    alpha: Agreement
+    pairs: dict[tuple[int, int], Agreement]
+
+    def kappas(self, judges: int) -> Floats:
+        """Return (J,): the mean kappa of each judge with others, by how many questions they share; NaN without any."""
+        total, units = np.zeros(judges), np.zeros(judges)
+        for pair, found in self.pairs.items():
+            if found.value is not None:
+                total[list(pair)] += found.value * found.units
+                units[list(pair)] += found.units
+        mean: Floats = np.divide(total, units, out=np.full(judges, np.nan), where=units > 0)
+        return mean
+
+
+def judge_agreement(comparisons: Comparisons, *, seed: int) -> JudgeAgreement | None:
+    """Return how far judges agree, beyond what chance would give; None where there is but one.
+
+    A verdict is that the earlier slot won, that the later one did, or a tie. Judges are compared where both were shown
+    the same two models of a prompt in the same order, so that a position bias that they share counts as what it is, an
+    agreement. Where a judge answered a question several times, the majority is its verdict. With more than about a
+    million comparisons, a part of the prompts is looked at.
+
+    Args:
+        comparisons: With their judges.
+        seed: Decides which prompts are looked at.
+    """
+    sample = _sample(comparisons, seed)
+    if sample.judge is None:
+        return None
+    question, judge, verdict = _verdicts(sample, sample.judge)
+    questions = int(question.max(initial=-1)) + 1
+    counts = np.bincount(question * VERDICTS + verdict, minlength=questions * VERDICTS)
+    alpha = nominal_alpha(counts.reshape(-1, VERDICTS).astype(np.float64))
+    judges = np.unique(judge).tolist()
+    pairs: dict[tuple[int, int], Agreement] = {}
+    if len(judges) <= MOST_JUDGES:
+        said = np.full((len(judges), questions), -1, np.int8)
+        said[np.searchsorted(judges, judge), question] = verdict
+        for (row, one), (other_row, other) in combinations(enumerate(judges), 2):
+            both = (said[row] >= 0) & (said[other_row] >= 0)
+            cells = said[row][both].astype(np.int64) * VERDICTS + said[other_row][both]
+            if len(cells):
+                table = np.bincount(cells, minlength=VERDICTS**2).reshape(VERDICTS, VERDICTS)
+                pairs[one, other] = cohen_kappa(table.astype(np.float64))
+    return JudgeAgreement(alpha, pairs)
+
+
+def _sample(comparisons: Comparisons, seed: int) -> Comparisons:
+    size = len(comparisons.prompt)
+    if size <= MOST_COMPARISONS:
+        return comparisons
+    prompts = int(comparisons.prompt.max()) + 1
+    drawn = np.random.default_rng(seed).random(prompts) < MOST_COMPARISONS / size
+    return comparisons.where(drawn[comparisons.prompt])
+
+
+def _verdicts(comparisons: Comparisons, judge: Codes) -> tuple[Codes, Codes, Codes]:
+    """Return question, judge and verdict (0 the first slot won, 1 a tie, 2 the second) of each judge and question."""
+    n, cell = comparisons.models, comparisons.cell.astype(np.int64)
+    kind, one, other = cell // (n * n), cell // n % n, cell % n
+    first, second = np.where(kind == 1, other, one), np.where(kind == 1, one, other)
+    judges = int(judge.max()) + 1
+    keys = ((comparisons.prompt.astype(np.int64) * n + first) * n + second) * judges + judge
+    distinct, codes = np.unique(keys, return_inverse=True)
+    lead = np.bincount(codes, np.array([1.0, -1.0, 0.0])[kind], len(distinct))
+    _, question = np.unique(distinct // judges, return_inverse=True)
+    return question, distinct % judges, (1 - np.sign(lead)).astype(np.int64)
