@@ -1,4 +1,4 @@
-"""Is anything lost by kill -9? One run is killed over and over at random moments, until it is done.
+"""Is anything lost by kill -9? One run is killed over and over at random moments of its asking, until it is done.
 
     python bench/kills.py [--kills 100] [--calls 6000]
 
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import polars as pl
-from calls import prepare
+from material import write_responses
 
 from prefpipe.pipeline.llm.simulator import Simulator, running
 
@@ -45,8 +45,8 @@ def main() -> None:
     simulator = Simulator()
     with tempfile.TemporaryDirectory() as name, running(simulator) as url:
         folder = Path(name)
-        responses = prepare(folder, options.calls)
-        total = options.calls // 12 * 12
+        responses = folder / "responses.parquet"
+        total = write_responses(responses, options.calls)
 
         def command(run: str) -> list[str]:
             judge = f"judge?latency=0.2&invalid=0.05@{url}"
@@ -60,7 +60,9 @@ def main() -> None:
         while kills < options.kills:
             before, answered = kept(folder / "killed.db"), simulator.served.by_status[200]
             process = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL)
-            time.sleep(chance.uniform(0.3, 1.5))
+            while simulator.served.by_status[200] == answered and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.5))
             if process.poll() is not None:
                 break
             process.kill()

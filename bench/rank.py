@@ -1,10 +1,11 @@
 """What ranking costs: `prefpipe rank` as a whole process, from Parquet to Parquet, over votes of a known judge.
 
-    python bench/rank.py [--votes 10000 100000 1000000 4200000] [--runs 5] [--peers]
+    python bench/rank.py [--votes 10000 100000 1000000 4200000 10000000] [--runs 5] [--peers] [--peer-votes 4200000]
 
 Seven candidates a prompt, every pair in both orders, five per cent ties. CPU seconds and peak memory are those of the
-ranking process. With --peers, a loop over evalica's Bradley–Terry (if it is installed), which reads and writes the same
-files with polars but finds neither standard errors, position effect nor consistency; peers take turns with prefpipe.
+ranking process; microseconds of wall time a vote show whether cost is linear. With --peers, a loop over evalica's
+Bradley–Terry (if it is installed), which reads and writes the same files with polars but finds neither standard errors,
+position effect nor consistency. It takes turns with prefpipe on files of up to --peer-votes.
 """
 
 import argparse
@@ -95,11 +96,12 @@ def measured(arguments: list[str]) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What ranking costs.")
-    parser.add_argument("--votes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 4_200_000])
+    parser.add_argument("--votes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 4_200_000, 10_000_000])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--peer-votes", type=int, default=4_200_000)
     options = parser.parse_args()
-    print(f"{'':<12}{'votes':>12}{'wall s':>10}{'CPU s':>10}{'peak MB':>10}   medians of {options.runs}")
+    print(f"{'':<12}{'votes':>12}{'wall s':>10}{'CPU s':>10}{'peak MB':>10}{'µs/vote':>10}   medians of {options.runs}")
     with tempfile.TemporaryDirectory() as folder:
         for count in options.votes:
             votes, output = Path(folder) / f"{count}.parquet", Path(folder) / "rankings.parquet"
@@ -107,12 +109,16 @@ def main() -> None:
             commands = {
                 "prefpipe": [sys.executable, "-m", "prefpipe.cli", "rank", str(votes), "-o", str(output)],
             }
-            if options.peers and find_spec("evalica"):
+            if options.peers and find_spec("evalica") and count <= options.peer_votes:
                 commands["evalica"] = [sys.executable, "-c", EVALICA, str(votes), str(output)]
             runs = [{name: measured(command) for name, command in commands.items()} for _ in range(options.runs)]
             for name in commands:
                 wall, cpu, memory = (statistics.median(run[name][part] for run in runs) for part in range(3))
-                print(f"{name:<12}{count:>12,}{wall:>10.2f}{cpu:>10.2f}{memory:>10.0f}", flush=True)
+                each = 1e6 * wall / count
+                print(f"{name:<12}{count:>12,}{wall:>10.2f}{cpu:>10.2f}{memory:>10.0f}{each:>10.2f}", flush=True)
+            if len(commands) > 1:
+                wall, cpu = (statistics.median(run["evalica"][i] / run["prefpipe"][i] for run in runs) for i in (0, 1))
+                print(f"{'':<12}{'faster by':>12}{wall:>9.1f}x{cpu:>9.1f}x", flush=True)
             votes.unlink()
 
 
