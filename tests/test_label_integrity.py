@@ -14,7 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefpipe.pipeline import export, filter, generate, judge, rank  # noqa: A004 - the verb of the command
+from prefpipe.pipeline.leaderboard import leaderboard
 from prefpipe.pipeline.llm.simulator import quality
+from prefpipe.pipeline.ranking.leaderboards import METHODS as OF_MODELS
+from prefpipe.pipeline.ranking.methods import METHODS
 
 PERFECT = "sharpness=100000&tie_zone=0"
 MODELS = ["sim:strong", "sim:good?refuse=0.1", "sim:fair?truncate=0.1&error_500=0.2", "sim:weak?garbage=0.1"]
@@ -120,6 +123,40 @@ def test_candidates_and_verdicts_stay_together(
         assert chosen.find(row["chosen_model"].removeprefix("sim:")) > 0
         assert rejected.find(row["rejected_model"].removeprefix("sim:")) > 0
         assert row["prompt"][-1]["content"].startswith(f"Question {seed} ")
+
+
+@pytest.mark.parametrize("protocol", ["pairwise", "listwise"])
+def test_every_method_keeps_candidates_and_verdicts_together(tmp_path: Path, protocol: str) -> None:
+    responses, votes, rankings = (tmp_path / f"{name}.parquet" for name in ("responses", "votes", "rankings"))
+    store = tmp_path / "answers.db"
+    (tmp_path / "prompts.jsonl").write_text("".join(f'{{"prompt": "Question {number}?"}}\n' for number in range(12)))
+    models = ["sim:strong", "sim:good", "sim:fair", "sim:weak"]
+    generate(tmp_path / "prompts.jsonl", responses, models=models, store=store)
+    shuffle(responses, 1)
+    judges = [f"sim:judge?{PERFECT}&position_bias=3", f"sim:judge?{PERFECT}"]
+    judge(responses, votes, judges=judges, protocol=protocol, repeats=2, store=store)
+    shuffle(votes, 2)
+    known, wrote = truth(responses), dict(pl.read_parquet(responses).select("response_id", "model").iter_rows())
+
+    for method in METHODS:
+        rank(votes, rankings, method=method, responses=responses)
+        ranked = pl.read_parquet(rankings).to_dicts()
+        assert len(ranked) == 12
+        for ranking in ranked:
+            ids = ranking["response_ids"]
+            assert ranking["models"] == [wrote[candidate] for candidate in ids]
+            best_first = sorted(ids, key=lambda candidate: -known[candidate])
+            assert ids[0] == best_first[0], method
+            assert method == "minimax" or ids == best_first, method  # whose losers are equal where all lost by as much
+
+    answers = pl.read_parquet(responses).with_columns(quality=pl.col("response_id").replace_strict(known))
+    qualities = answers.pivot(on="model", index="prompt_id", values="quality")
+    for method in OF_MODELS:
+        [board] = leaderboard(votes, responses=responses, method=method, draws=2).boards
+        for standing in board.standings:
+            for against in standing.against:
+                share = against.wins / (against.wins + against.losses)
+                assert share == (qualities[standing.model] > qualities[against.model]).mean()
 
 
 def test_the_order_of_rows_changes_neither_questions_nor_rankings(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Codes = NDArray[np.signedinteger[Any]]
@@ -15,27 +14,6 @@ def unified(arrays: Sequence[pa.DictionaryArray]) -> tuple[Codes, pa.Array]:
     """Return the codes of all batches by one dictionary, in order of first appearance, and the dictionary."""
     chunks = pa.chunked_array(arrays).unify_dictionaries().chunks
     return np.concatenate([chunk.indices.to_numpy() for chunk in chunks]), chunks[0].dictionary
-
-
-def local_codes(
-    prompt: Codes, response: Codes, prompt_ids: pa.Array, responses: pa.Array
-) -> tuple[Codes, pa.Array, Codes]:
-    """Count each prompt's candidates from 0 in order of id; return slots, ids, and where each prompt's ids begin."""
-    owner = np.empty(len(responses), np.int32)
-    owner[response] = prompt
-    if (owner[response] == prompt).all():
-        candidate, text = response, np.arange(len(responses))
-    else:
-        keys = pa.array(prompt * np.int64(len(responses)) + response).dictionary_encode()
-        candidate, distinct = keys.indices.to_numpy(), keys.dictionary.to_numpy()
-        owner, text = distinct // len(responses), distinct % len(responses)
-    place = np.empty(len(responses), np.int64)
-    place[pc.array_sort_indices(responses).to_numpy()] = np.arange(len(responses))
-    order = np.argsort(owner * np.int64(len(responses)) + place[text])
-    starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(prompt_ids)))])
-    local = np.empty(len(order), np.int32)
-    local[order] = np.arange(len(order)) - starts[owner[order]]
-    return local[candidate], responses.take(pa.array(text[order])), starts
 
 
 def by_size(votes: Codes, sizes: Codes, offsets: Codes, items: Codes) -> Iterator[tuple[Codes, Codes]]:

@@ -1,6 +1,6 @@
 """Rankings as a table, from arrays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +15,22 @@ Column = NDArray[Any]
 
 @dataclass(frozen=True)
 class Rankings:
-    """P rankings of C candidates; those of prompt p stand at `offsets[p]:offsets[p + 1]`, best first.
+    """P rankings of C candidates; those of prompt p stand at `offsets[p]:offsets[p + 1]`.
+
+    The arrays may still be filled while rows that are complete are taken out as a table.
 
     Attributes:
         prompt_ids: (P,).
         method: What made the scores.
         offsets: (P+1,).
-        response_ids: (C,).
-        models: (C,), or nothing where they are not known.
+        response_ids: (C,) as they are counted in `places`.
+        models: (C,) likewise, or nothing where they are not known.
+        places: (C,) the candidate in each place, best first, counted within its prompt.
         ranked: (P,) whether there are ranks and scores.
-        ranks: (C,); 0 is null.
-        scores: (C,); NaN is null.
-        standard_errors: (C,); NaN is null.
+        ranks: (C,) of each place; 0 is null.
+        scores: (C,) likewise; NaN is null.
+        standard_errors: (C,) likewise; NaN is null.
+        win_probabilities: (C,) likewise; NaN is null.
         flag_names: The names of the flags.
         flags: (P, number of flags).
         measures: The other columns by name, (P,) each; NaN is null.
@@ -37,37 +41,37 @@ class Rankings:
     offsets: Column
     response_ids: pa.Array
     models: pa.Array | None
+    places: Column
     ranked: NDArray[np.bool_]
     ranks: Column
     scores: Column
     standard_errors: Column
+    win_probabilities: Column
     flag_names: tuple[str, ...]
     flags: NDArray[np.bool_]
     measures: Mapping[str, Column]
 
-    def tables(self, rows: int) -> Iterator[pa.Table]:
-        """Yield the table, so many rows at a time."""
-        for start in range(0, len(self.prompt_ids), rows):
-            yield self._table(slice(start, min(start + rows, len(self.prompt_ids))))
-
-    def _table(self, rows: slice) -> pa.Table:
+    def table(self, rows: slice) -> pa.Table:
+        """Return some of the rows as a table."""
         offsets = self.offsets[rows.start : rows.stop + 1]
         inner = slice(int(offsets[0]), int(offsets[-1]))
-        places = pa.array((offsets - offsets[0]).astype(np.int32))
+        ends = pa.array((offsets - offsets[0]).astype(np.int32))
+        in_place = pa.array(np.repeat(offsets[:-1], np.diff(offsets)) + self.places[inner])
         unranked = pa.array(~self.ranked[rows])
 
         def lists(values: pa.Array, null: pa.Array | None = unranked) -> pa.Array:
-            return pa.ListArray.from_arrays(places, values, mask=null)
+            return pa.ListArray.from_arrays(ends, values, mask=null)
 
         columns = {
             "prompt_id": self.prompt_ids[rows],
-            "response_ids": lists(self.response_ids[inner], None),
+            "response_ids": lists(self.response_ids.take(in_place), None),
             "method": pa.repeat(self.method, rows.stop - rows.start),
             "flags": self._flags(rows),
-            "models": lists(self.models[inner], None) if self.models is not None else None,
+            "models": None if self.models is None else lists(self.models.take(in_place), None),
             "ranks": lists(pa.array(self.ranks[inner], mask=self.ranks[inner] == 0)),
             "scores": lists(_nullable(self.scores[inner])),
             "standard_errors": lists(_nullable(self.standard_errors[inner])),
+            "win_probabilities": lists(_nullable(self.win_probabilities[inner])),
         } | {name: _nullable(values[rows]) for name, values in self.measures.items()}
         return pa.table(
             [

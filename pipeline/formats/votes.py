@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +14,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import UsageError, did_you_mean
-from ..reading import display, read
+from ..reading import display, is_parquet, read
 from ..tables import VOTES, Status
-from .codes import Codes, by_size, local_codes, occurrences, unified
+from .candidates import local_codes
+from .codes import Codes, by_size, occurrences, unified
+from .encoded import read_encoded
 
 _READ = ("prompt_id", "judge", "repeat", "shown", "status", "ranks", "scores", "criterion")
 _KIND = replace(VOTES, schema=pa.schema([VOTES.schema.field(name) for name in _READ]))
 
-LOOKAHEAD = 8
+_ENCODED = ("prompt_id", "judge", "shown", "status")
+"""Columns whose strings stay the codes that a Parquet file has for them."""
+
+BATCH_ROWS = 1 << 16
+"""Rows of a Parquet file that are checked as one, at least."""
+
+LOOKAHEAD = 3
 """Batches that are read before the oldest is checked."""
 
 Flags = NDArray[np.bool_]
@@ -58,6 +68,11 @@ class Votes:
     ranks: Codes
     ratings: NDArray[np.float64]
 
+    @cached_property
+    def sizes(self) -> Codes:
+        """(V,) how many candidates each vote shows."""
+        return np.diff(self.offsets)
+
 
 @dataclass(frozen=True)
 class _Batch:
@@ -91,16 +106,23 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
             named, or there is no vote by the one that is.
     """
     batches = list(_batches(path))
-    by_criterion, criteria = unified([batch.criterion for batch in batches])
+    by_criterion, criteria = _unified([batch.criterion for batch in batches])
     _check_criterion(display(path), criteria.to_pylist(), criterion)
-    prompt, prompt_ids = unified([batch.prompt for batch in batches])
-    judge, judges = unified([batch.judge for batch in batches])
-    response, responses = unified([batch.response for batch in batches])
-    sizes = np.concatenate([batch.sizes for batch in batches])
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    items, response_ids, candidates = local_codes(np.repeat(prompt, sizes), response, prompt_ids, responses)
-    _check_distinct(items, sizes, offsets, response, responses, _Rows(display(path), 1))
-    repeat = np.concatenate([batch.repeat for batch in batches])
+    with ThreadPoolExecutor(1) as beside:
+        shown = beside.submit(unified, [batch.response for batch in batches])
+        prompt, prompt_ids = _unified([batch.prompt for batch in batches])
+        judge, judges = _unified([batch.judge for batch in batches])
+        sizes, valid, ranks, repeat = (
+            np.concatenate([getattr(batch, name) for batch in batches])
+            for name in ("sizes", "valid", "ranks", "repeat")
+        )
+        ratings = _ratings_of(batches)
+        offsets = np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes, out=offsets[1:])
+        response, responses = shown.result()
+    del batches
+    _check_distinct(response, sizes, offsets, response, responses, _Rows(display(path), 1))
+    items, response_ids, candidates = local_codes(prompt, sizes, response, len(prompt_ids), responses)
     if (missing := repeat < 0).any():
         repeat[missing] = occurrences(
             [prompt[missing], judge[missing], by_criterion[missing]], np.flatnonzero(missing), sizes, offsets, items
@@ -113,13 +135,28 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
         prompt,
         judge,
         repeat,
-        np.concatenate([batch.valid for batch in batches]),
+        valid,
         offsets,
         items,
-        np.concatenate([batch.ranks for batch in batches]),
-        np.concatenate([batch.ratings for batch in batches]),
+        ranks,
+        ratings,
     )
     return votes if len(criteria) < 2 else _some(votes, by_criterion == criteria.index(criterion or "").as_py())
+
+
+def _unified(arrays: list[pa.DictionaryArray]) -> tuple[Codes, pa.Array]:
+    """Return codes by one dictionary, as `unified` does; where there is one value in all, they take no memory."""
+    names = arrays[0].dictionary
+    if len(names) == 1 and all(array.dictionary.equals(names) for array in arrays):
+        return np.broadcast_to(np.int32(0), sum(map(len, arrays))), names
+    return unified(arrays)
+
+
+def _ratings_of(batches: list[_Batch]) -> NDArray[np.float64]:
+    """Return the ratings (V,); where there are none, they take no memory."""
+    if any(batch.ratings.strides[0] for batch in batches):
+        return np.concatenate([batch.ratings for batch in batches])
+    return np.broadcast_to(np.nan, sum(len(batch.ratings) for batch in batches))
 
 
 def _check_criterion(file: str, found: list[str], wanted: str | None) -> None:
@@ -157,13 +194,25 @@ def _batches(path: str | Path) -> Iterator[_Batch]:
     row = 1
     with ThreadPoolExecutor(1) as checker:
         waiting: deque[Future[_Batch]] = deque()
-        for table in read(path, _KIND):
+        for table in _gathered(read_encoded(path, _KIND, _ENCODED)) if is_parquet(path) else read(path, _KIND):
             waiting.append(checker.submit(_checked, table, _Rows(display(path), row)))
             row += table.num_rows
             if len(waiting) > LOOKAHEAD:
                 yield waiting.popleft().result()
         for batch in waiting:
             yield batch.result()
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield small tables put together."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(part.num_rows for part in held) >= BATCH_ROWS:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 @dataclass(frozen=True)
@@ -180,53 +229,93 @@ class _Rows:
 
 
 def _checked(table: pa.Table, rows: _Rows) -> _Batch:
-    columns = {name: table[name].combine_chunks() for name in _READ}
-    sizes = columns["shown"].value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    columns = {name: _whole(table[name]) for name in _READ}
+    shown, ranks, scores = columns["shown"], columns["ranks"], columns["scores"]
+    sizes = _lengths(shown)
     rows.refuse(sizes == 0, "'shown' is empty", "It lists the ids of the candidates that the judge saw.")
-    response = columns["shown"].flatten()
-    rows.refuse(_any(_flags(response.is_null()), sizes), "'shown' holds null", "It lists ids only.")
-    known = pa.array([status.value for status in Status])
-    status, ranks, scores = columns["status"], columns["ranks"], columns["scores"]
-    strange = _flags(pc.and_(status.is_valid(), pc.invert(pc.is_in(status, known))))
-    if strange.any():
-        rows.refuse(strange, f"the status '{status[int(strange.argmax())]}' is unknown", f"Known: {', '.join(Status)}.")
+    response = shown.flatten()
+    if response.null_count:
+        rows.refuse(_any(_flags(response.is_null()), sizes), "'shown' holds null", "It lists ids only.")
+    ranked = _lengths(ranks)
     one_rating = (sizes == 1) & (_lengths(scores) == 1)
-    says_something = pc.or_(ranks.is_valid(), pa.array(one_rating))
-    valid = _flags(pc.fill_null(pc.equal(status, Status.OK.value), says_something))
+    valid = _valid(columns["status"].dictionary_encode(), (ranked >= 0) | one_rating, rows)
     rated = valid & one_rating
-    fits = _lengths(ranks) == sizes
+    fits = ranked == sizes
     rows.refuse(
-        valid & ~fits & ~(rated & _flags(ranks.is_null())),
+        valid & ~fits & ~(rated & (ranked < 0)),
         "'ranks' has not as many entries as 'shown'",
         "Give each candidate shown a rank: 1 for the best, equal for a tie, null for not ranked.",
     )
-    places = np.zeros(len(response), np.int32)
-    every = bool((valid & fits).all())
-    slots = slice(None) if every else np.repeat(valid & fits, sizes)
-    given = (ranks if every else ranks.filter(pa.array(valid & fits))).flatten()
-    lowest = pc.min(given).as_py()
-    if lowest is not None and lowest < 1:
-        wrong = np.zeros(len(response), bool)
-        wrong[slots] = _flags(pc.fill_null(pc.less(given, 1), False))
-        rows.refuse(_any(wrong, sizes), "'ranks' holds a number below 1", "The best rank is 1.")
-    places[slots] = given.fill_null(0).to_numpy()
-    repeat = columns["repeat"].fill_null(-1).to_numpy()
-    negative = (repeat < 0) & _flags(columns["repeat"].is_valid())
-    rows.refuse(negative, "'repeat' is negative", "Repeats are counted from 0.")
-    ratings = np.full(len(sizes), np.nan)
-    ratings[rated] = scores.filter(pa.array(rated)).flatten().fill_null(np.nan).to_numpy(zero_copy_only=False)
-    rows.refuse(np.isinf(ratings), "'scores' holds an infinite number", "A rating is a finite number.")
+    ratings = np.broadcast_to(np.nan, len(sizes))
+    if rated.any():
+        ratings = ratings.copy()
+        given = scores.filter(pa.array(rated)).flatten()
+        ratings[rated] = given.fill_null(np.nan).to_numpy(zero_copy_only=False)
+        rows.refuse(np.isinf(ratings), "'scores' holds an infinite number", "A rating is a finite number.")
     return _Batch(
         columns["prompt_id"].dictionary_encode(),
         columns["judge"].dictionary_encode(),
-        columns["criterion"].fill_null("").dictionary_encode(),
+        _criteria(columns["criterion"]),
         response.dictionary_encode(),
-        repeat.astype(np.int32),
+        _repeats(columns["repeat"], rows),
         valid,
         sizes,
-        places,
+        _places(ranks, valid & fits, sizes, rows),
         ratings,
     )
+
+
+def _valid(status: pa.DictionaryArray, says_something: Flags, rows: _Rows) -> Flags:
+    """Return which votes can be used, by their status; where there is none, those that say something."""
+    names = status.dictionary.to_pylist()
+    kinds = np.array([name == Status.OK for name in names] + [False])
+    known = np.array([name in set(Status) for name in names] + [True])
+    code = status.indices.fill_null(len(names)).to_numpy()
+    strange = ~known[code]
+    if strange.any():
+        rows.refuse(strange, f"the status '{status[int(strange.argmax())]}' is unknown", f"Known: {', '.join(Status)}.")
+    return np.where(code == len(names), says_something, kinds[code]) if status.null_count else kinds[code]
+
+
+def _places(ranks: pa.ListArray, used: Flags, sizes: Codes, rows: _Rows) -> Codes:
+    """Return the rank of each slot (S,), 0 where there is none or the vote is not used."""
+    every = bool(used.all())
+    given = (ranks if every else ranks.filter(pa.array(used))).flatten()
+    places = (given.fill_null(0) if given.null_count else given).to_numpy()
+    wrong = _flags(pc.fill_null(pc.less(given, 1), False)) if given.null_count else places < 1
+    slots = None if every else np.repeat(used, sizes)
+    if wrong.any():
+        rows.refuse(_any(_placed(wrong, slots), sizes), "'ranks' holds a number below 1", "The best rank is 1.")
+    return _placed(places, slots)
+
+
+def _placed(values: NDArray[Any], slots: Flags | None) -> NDArray[Any]:
+    """Return values in the slots that have one, and 0 elsewhere."""
+    if slots is None:
+        return values
+    placed = np.zeros(len(slots), values.dtype)
+    placed[slots] = values
+    return placed
+
+
+def _criteria(criterion: pa.StringArray) -> pa.DictionaryArray:
+    if criterion.null_count == len(criterion):
+        return pa.DictionaryArray.from_arrays(np.zeros(len(criterion), np.int32), [""])
+    return criterion.fill_null("").dictionary_encode()
+
+
+def _repeats(repeat: pa.Array, rows: _Rows) -> Codes:
+    """Return the repeats (V,), -1 where there is none."""
+    given: Codes = repeat.fill_null(-1).to_numpy()
+    negative = given < 0
+    if negative.any():
+        wrong = negative & _flags(repeat.is_valid())
+        rows.refuse(wrong, "'repeat' is negative", "Repeats are counted from 0.")
+    return given
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _flags(array: pa.Array) -> Flags:
@@ -235,7 +324,12 @@ def _flags(array: pa.Array) -> Flags:
 
 
 def _lengths(lists: pa.Array) -> Codes:
-    lengths: Codes = lists.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
+    """Return how many entries each list has, -1 for null."""
+    if lists.null_count == len(lists):
+        return np.full(len(lists), -1, np.int32)
+    lengths: Codes = np.diff(lists.offsets.to_numpy())
+    if lists.null_count:
+        lengths[_flags(lists.is_null())] = -1
     return lengths
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparisons import Ballots, pairs_of, tally
-from .conflicts import resolved
+from .comparisons import Ballots
 from .connectivity import shortcomings
+from .duels import facts_of, tally_of
 from .kendall_w import Concordance, kendall_w
-from .pairwise_consistency import PositionCounts, position_counts
+from .pairwise_consistency import PositionCounts
 from .places import places
 from .ranking_agreement import RankingAgreement, ranking_agreement
-from .repeats import Repeats, rankings_of_repeats
+from .repeats import Repeats
 from .tally import Floats, Tally
 from .transitivity import Transitivity, transitivity
 
@@ -64,25 +64,24 @@ class Measured:
         return lead
 
 
-def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, conflicts: str = "both") -> Measured:
+def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, scored: Ballots | None = None) -> Measured:
     """Rank each prompt's candidates and say how far the votes agree.
 
-    What becomes of conflicts, and what votes weigh, changes the scores and what follows from majorities; positions and
-    the rankings of repeats are those of the votes as they are.
+    Positions and the rankings of repeats are those of the votes as they are; scores, and what follows from majorities,
+    those of the votes as they should count.
 
     Args:
-        ballots: The valid votes.
+        ballots: The valid votes, as they are.
         prompts: P.
         items: n.
         scorer: How comparisons become scores.
-        conflicts: How pairs count whose two orders name different winners.
+        scored: The votes as they should count, weighted and with conflicts resolved; as they are where it is left out.
     """
-    pairs = pairs_of(ballots)
-    scored = resolved(ballots, prompts, items, conflicts)
-    counted = tally(pairs if scored is ballots else pairs_of(scored), prompts, items)
-    scores, errors = scorer(scored, counted)
+    facts = facts_of(ballots, prompts, items)
+    counted = facts.tally if scored is None else tally_of(scored, prompts, items)
+    scores, errors = scorer(ballots if scored is None else scored, counted)
     order, ranks = places(scores)
-    repeats = rankings_of_repeats(ballots, pairs, prompts, items)
+    repeats = facts.repeats
     voted = np.bincount(ballots.prompt, minlength=prompts) > 0
     flags = {"no-valid-votes": ~voted, "single-candidate": voted & (items == 1)}
     flags |= {name: voted & (items > 1) & short for name, short in shortcomings(counted).items()}
@@ -96,7 +95,7 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, conflict
         repeats=repeats,
         concordance=kendall_w(repeats.rankings, repeats.present),
         agreement=ranking_agreement(repeats.rankings, repeats.present),
-        positions=position_counts(ballots, prompts, items),
+        positions=facts.positions,
         transitivity=transitivity(counted),
     )
 

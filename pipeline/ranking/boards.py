@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import leaderboards
 from .codes import Codes
 from .elo_limit import SCALE
 from .head_to_head import HeadToHead, head_to_head, parts_of
 from .leaderboards import RESOLUTION, Estimate, estimate
+from .peer_rank import Peers, estimate_by_peers
 from .places import places
 from .prompt_bootstrap import draw_prompts
 from .prompt_groups import Comparisons, Grouped
 from .standings import Standings, standings
+
+PEER_RANK = "peer-rank"
+METHODS = (*leaderboards.METHODS, PEER_RANK)
 
 ELO_ZERO = 1000.0
 """Where the scale of Elo puts the mean of the models, or the anchor."""
@@ -22,12 +27,13 @@ class Settings:
     """How leaderboards are made.
 
     Attributes:
-        method: One of `leaderboards.METHODS`.
+        method: One of `METHODS`.
         position: The position effect where it is known; None estimates it.
         elo: Whether scores are Elo points instead of logits.
         anchor: The model whose score is fixed, if it is on the board.
         draws: How often prompts are drawn.
         seed: Of the draws.
+        contestant: (J,) the model that each judge is, -1 for a judge who is none; only for "peer-rank".
     """
 
     method: str
@@ -36,6 +42,7 @@ class Settings:
     anchor: int | None
     draws: int
     seed: int
+    contestant: Codes | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Board:
         standings: How sure these are.
         prompts: On how many prompts they were compared.
         groups: Into how many groups those were put.
+        peers: What each judge counts, if judges are weighted.
     """
 
     members: Codes
@@ -57,6 +65,7 @@ class Board:
     standings: Standings
     prompts: int
     groups: int
+    peers: Peers | None
 
 
 def boards_of(comparisons: Comparisons, settings: Settings) -> tuple[HeadToHead, list[Board], Codes]:
@@ -75,8 +84,7 @@ def boards_of(comparisons: Comparisons, settings: Settings) -> tuple[HeadToHead,
 
 def _board(comparisons: Comparisons, members: Codes, settings: Settings) -> Board:
     grouped = Grouped.of(comparisons, settings.seed)
-    draws = draw_prompts(grouped, draws=settings.draws, seed=settings.seed)
-    found = estimate(settings.method, grouped, draws, position=settings.position)
+    found, peers = _estimated(grouped, members, settings)
     anchors = np.flatnonzero(members == settings.anchor) if settings.anchor is not None else members[:0]
     if len(anchors):
         found = found.against(int(anchors[0]))
@@ -85,5 +93,14 @@ def _board(comparisons: Comparisons, members: Codes, settings: Settings) -> Boar
     order, ranks = (part[0] for part in places(found.scores[None]))
     found = found.reordered(order)
     resolution = RESOLUTION.get(settings.method, 0.0)
-    sure = standings(found.scores, found.drawn, groups=draws.groups, resolution=resolution)
-    return Board(members[order], ranks, found, sure, grouped.prompts, draws.groups)
+    sure = standings(found.scores, found.drawn, groups=grouped.groups, resolution=resolution)
+    return Board(members[order], ranks, found, sure, grouped.prompts, grouped.groups, peers)
+
+
+def _estimated(grouped: Grouped, members: Codes, settings: Settings) -> tuple[Estimate, Peers | None]:
+    if settings.contestant is None:
+        draws = draw_prompts(grouped, draws=settings.draws, seed=settings.seed)
+        return estimate(settings.method, grouped, draws, position=settings.position), None
+    place = {int(code): index for index, code in enumerate(members)}
+    contestant = np.array([place.get(int(code), -1) for code in settings.contestant], np.int64)
+    return estimate_by_peers(grouped, contestant, draws=settings.draws, seed=settings.seed)

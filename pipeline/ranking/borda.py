@@ -32,7 +32,8 @@ def borda(ballots: Ballots, prompts: int, items: int) -> Borda:
     over all n counts as it stands, from 0 to n-1 points; a vote on one pair gives n-1 or 0, so that their mean is n-1
     times the share of comparisons won. Means are weighted as the ballots are. Standard errors take ballots as
     independent; with pairwise votes they are a little too wide, because part of the spread between ballots comes from
-    the different opponents.
+    the different opponents. Conflicting votes cancel. Missing pairs leave a mean over fewer opponents, which is fair
+    only where all met like ones.
 
     Source:
         Black (1976), Public Choice 28, 1–15, for partial ballots and ties.

@@ -11,12 +11,15 @@ covariance of its normal approximation.
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import Codes
 from .connectivity import strongly_connected
-from .matrices import inverse, product
+from .matrices import inverse, product, solution
 from .tally import Floats, Tally
 
 PRIOR_SD = 1.5
@@ -78,13 +81,14 @@ def bradley_terry(
     """
     prompts, items, _ = tally.first_wins.shape
     scores, covariance = np.zeros((prompts, items)), np.zeros((prompts, items, items))
-    for start in range(0, prompts, BLOCK):
-        block = slice(start, start + BLOCK)
+    blocks = max(math.ceil(prompts / BLOCK), 1)
+    for part in range(blocks):
+        block = slice(prompts * part // blocks, prompts * (part + 1) // blocks)
         wins, losses = slot_points(tally, block)
         impossible = None if math.isfinite(prior_sd) else ~strongly_connected(tally.points[block] > 0)
         if impossible is not None:
             wins[:, :, impossible] = losses[:, :, impossible] = 0.5
-        theta, spread = _fit(Likelihood(wins, losses), prior_sd, position_effect, position_error)
+        theta, spread = _fit(Likelihood.of(wins, losses), prior_sd, position_effect, position_error)
         if impossible is not None:
             theta[:, impossible] = spread[:, :, impossible] = np.nan
         scores[block], covariance[block] = theta.T, spread.transpose(2, 0, 1)
@@ -115,35 +119,82 @@ def slot_points(tally: Tally, block: slice) -> tuple[Floats, Floats]:
 class Likelihood:
     """What the comparisons of P tournaments say, the tournaments along the last axis.
 
+    There are K = n(n-1)/2 pairs of items, low and high. Part 0 is where the low one stood in the earlier slot, part 1
+    where the high one did.
+
     Attributes:
-        wins: (n, n, P) wins, ties as halves, of i in the earlier slot over j in the later one.
-        losses: (n, n, P) likewise of j in the later slot over i in the earlier one.
+        items: n.
+        wins: (2, K, P) wins, ties as halves, of the item in the earlier slot.
+        losses: (2, K, P) likewise of the one in the later slot.
     """
 
+    items: int
     wins: Floats
     losses: Floats
 
+    @classmethod
+    def of(cls, wins: Floats, losses: Floats) -> Self:
+        """Return what is said by points of i against j and of j against i, both (n, n, P), i in the earlier slot."""
+        low, high = _pairs(len(wins))
+        one, other = (np.stack([points[low, high], points[high, low]]) for points in (wins, losses))
+        return cls(len(wins), one, other)
+
+    @property
+    def pairs(self) -> tuple[Codes, Codes]:
+        """The low and the high item of each pair, both (K,)."""
+        return _pairs(self.items)
+
     def some(self, chosen: NDArray[np.bool_]) -> "Likelihood":
         """Return what is said of some of the tournaments."""
-        return Likelihood(self.wins[:, :, chosen], self.losses[:, :, chosen])
+        places = np.flatnonzero(chosen)
+        return Likelihood(self.items, self.wins.take(places, 2), self.losses.take(places, 2))
+
+    def beginning(self) -> Floats:
+        """Return (n, P): scores near the best ones, from the share of its points that each item won."""
+        points = self.spread(self.wins[0] + self.losses[1], self.losses[0] + self.wins[1])
+        won, lost = points.sum(1), points.sum(0)
+        theta = np.clip(np.log((won + 0.5) / (lost + 0.5)), -STEP_LIMIT, STEP_LIMIT)
+        centred: Floats = theta - theta.mean(0)
+        return centred
+
+    def spread(self, low: Floats, high: Floats) -> Floats:
+        """Return (n, n, P), zero on its diagonal, from what pairs (K, P) have for [low, high] and for [high, low]."""
+        lows, highs = self.pairs
+        square = np.zeros((self.items, self.items, low.shape[-1]))
+        square[lows, highs] = low
+        square[highs, lows] = high
+        return square
 
     def at(self, theta: Floats, beta: float, precision: float) -> "Slope":
         """Return the slope and curvature of the log posterior at scores (n, P) and a position effect."""
-        items = len(theta)
+        lows, highs = self.pairs
         # Both chances are computed to their last digit, and never their sum with a count: otherwise rounding would
         # drown the slope where a candidate won millions of comparisons and lost none.
-        odds = np.exp(np.minimum(theta - theta[:, None] - beta, HIGHEST_LOGIT))
+        lead = theta[lows] - theta[highs]
+        odds = np.stack([-lead, lead])
+        odds -= beta
+        np.exp(np.minimum(odds, HIGHEST_LOGIT, out=odds), out=odds)
         chance = 1 / (1 + odds)
-        other = odds * chance
-        residual = self.wins * other - self.losses * chance
-        weight = (self.wins + self.losses) * chance * other
-        both = weight + weight.transpose(1, 0, 2)
-        curvature = -both
-        curvature[range(items), range(items)] += both.sum(1) + precision
+        other = np.multiply(odds, chance, out=odds)
+        residual = self.wins * other
+        residual -= self.losses * chance
+        weight = self.wins + self.losses
+        weight *= chance
+        weight *= other
+        both = -(weight[0] + weight[1])
+        curvature = self.spread(both, both)
+        curvature[range(self.items), range(self.items)] = precision - curvature.sum(1)
         if not precision:
-            curvature += 1 / items
-        gradient = residual.sum(1) - residual.sum(0) - precision * theta
-        return Slope(other - chance, residual, weight, gradient, inverse(curvature))
+            curvature += 1 / self.items
+        low = residual[0] - residual[1]
+        gradient = self.spread(low, -low).sum(1) - precision * theta
+        return Slope(self, chance, other, residual, weight, gradient, curvature)
+
+
+@cache
+def _pairs(items: int) -> tuple[Codes, Codes]:
+    low, high = np.triu_indices(items, 1)
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -151,44 +202,58 @@ class Slope:
     """The log posterior about one point, all with the tournaments along the last axis.
 
     Attributes:
-        skewness: (n, n, P) the relative change of the weight with the lead.
-        residual: (n, n, P) wins less their expectation.
-        weight: (n, n, P) the variance of the wins.
+        likelihood: What it is the slope of.
+        chance: (2, K, P) of the item in the earlier slot to win.
+        other: (2, K, P) of the one in the later slot.
+        residual: (2, K, P) wins of the item in the earlier slot less their expectation.
+        weight: (2, K, P) the variance of the wins.
         gradient: (n, P) by scores.
-        covariance: (n, n, P) the inverse of the curvature.
+        curvature: (n, n, P) by two scores, positive.
     """
 
-    skewness: Floats
+    likelihood: Likelihood
+    chance: Floats
+    other: Floats
     residual: Floats
     weight: Floats
     gradient: Floats
-    covariance: Floats
+    curvature: Floats
 
     @property
-    def response(self) -> Floats:
-        """(n, P): how the best scores move when the position effect grows."""
-        return -product(self.covariance, self.weight.sum(1) - self.weight.sum(0))
+    def step(self) -> Floats:
+        """(n, P): Newton's step to the best scores."""
+        return solution(self.curvature, self.gradient)
+
+    @property
+    def mixed(self) -> Floats:
+        """(n, P): the curvature by a score and the position effect."""
+        low = self.weight[0] - self.weight[1]
+        curvature: Floats = self.likelihood.spread(low, -low).sum(1)
+        return curvature
 
 
 def _fit(likelihood: Likelihood, prior_sd: float, beta: float, beta_error: float) -> tuple[Floats, Floats]:
     """Climb to the mode of each tournament; those that have arrived leave, so that none depends on its neighbours."""
-    items, prompts = likelihood.wins.shape[1:]
+    items, prompts = likelihood.items, likelihood.wins.shape[2]
     precision = prior_sd**-2 if math.isfinite(prior_sd) else 0.0
     shared = 1 / (precision * items) if precision else 1 / items
     scores, covariance = np.zeros((items, prompts)), np.zeros((items, items, prompts))
-    theta, left = scores, np.arange(prompts)
+    theta, left = likelihood.beginning(), np.arange(prompts)
     for steps in range(MOST_STEPS):
         slope = likelihood.at(theta, beta, precision)
-        step = product(slope.covariance, slope.gradient)
+        step = slope.step
         step -= step.mean(0)  # exactly zero but for rounding, which a wide prior would blow up
         theta = theta + np.clip(step, -STEP_LIMIT, STEP_LIMIT)
         done = np.abs(step).max(0, initial=0) < TOLERANCE
         if steps == MOST_STEPS - 1:
             done |= (slope.gradient * step).sum(0) < NEGLIGIBLE_GAIN
         if done.any():
-            moved = slope.response[:, done] * beta_error
+            inverted = inverse(slope.curvature[:, :, done])
             scores[:, left[done]] = theta[:, done] - theta[:, done].mean(0)
-            covariance[:, :, left[done]] = slope.covariance[:, :, done] - shared + moved[:, None] * moved
+            covariance[:, :, left[done]] = inverted - shared
+            if beta_error:
+                moved = product(inverted, slope.mixed[:, done]) * beta_error
+                covariance[:, :, left[done]] += moved[:, None] * moved
             likelihood, theta, left = likelihood.some(~done), theta[:, ~done], left[~done]
         if not len(left):
             return scores, covariance

@@ -3,11 +3,12 @@
 from functools import lru_cache
 from itertools import permutations
 from math import factorial, log
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .codes import Codes
+from .blocks import over_blocks
+from .codes import Codes, dense
 from .special import beta_cdf, log_gamma
 from .tally import Floats
 
@@ -17,10 +18,56 @@ MOST_WORK = 1_000_000
 MOST_RANKINGS = 100
 """Rankings of three candidates and more up to which a distribution is enumerated."""
 
+BLOCK = 16_384
+"""Combinations of sums that are looked at together."""
+
+_INT16 = np.iinfo(np.int16).max
 _ROUNDING = 1e-9
 
 
-def agreement_p_values(spread: Floats, norms: Floats, items: int) -> Floats:
+class Sums(NamedTuple):
+    """What decides how far the rankings of P prompts agree: sums of squares of doubled mid-ranks, less their mean.
+
+    They are integers, so few different ones come up, and what follows from them is found for each only once.
+
+    Attributes:
+        spread: (P,) 4S, the squared length of the sum of the rankings.
+        total: (P,) the sum of 4N, N being the squared length of a ranking; 0 for one that is missing or all tied.
+        squares: (P,) the sum of (4N)².
+        counted: (P,) the number of rankings that are neither.
+    """
+
+    spread: Codes
+    total: Codes
+    squares: Codes
+    counted: Codes
+
+    def put(self, block: slice, doubled: Codes) -> None:
+        """Enter the sums of some prompts, from their rankings (n, m, P)."""
+        items, rankings, _ = doubled.shape
+        narrow = items**3 < _INT16 and items * rankings < _INT16
+        wide = doubled.astype(np.int16 if narrow else np.int64)
+        spread = wide.sum(1, dtype=wide.dtype).astype(np.int64)
+        norms = np.multiply(wide, wide, out=wide).sum(0, dtype=wide.dtype).astype(np.int64)
+        self.spread[block] = np.square(spread, out=spread).sum(0)
+        self.total[block] = norms.sum(0)
+        self.squares[block] = (norms * norms).sum(0)
+        self.counted[block] = (norms > 0).sum(0)
+
+    def distinct(self) -> tuple["Sums", Codes]:
+        """Return those that differ, and which of them each prompt has."""
+        codes = np.zeros(len(self.spread), np.int64)
+        count = 1
+        for column in (self.counted, self.total, self.squares, self.spread):
+            part, values = dense(column, int(column.max(initial=0)) + 1)
+            codes, found = dense(codes * len(values) + part, count * len(values))
+            count = len(found)
+        example = np.zeros(count, np.int64)
+        example[codes] = np.arange(len(codes))
+        return Sums(self.spread[example], self.total[example], self.squares[example], self.counted[example]), codes
+
+
+def agreement_p_values(sums: Sums, items: int) -> Floats:
     """Return the chance that random rankings agree at least as much as those observed.
 
     Each of m rankings is a vector of n mid-ranks, less their mean. Under the null hypothesis each is permuted at
@@ -32,39 +79,39 @@ def agreement_p_values(spread: Floats, norms: Floats, items: int) -> Floats:
     rankings of three candidates); with ties and fewer than five candidates by some hundredths.
 
     Args:
-        spread: (P,) S, the squared length of the sum of the rankings.
-        norms: (P, m) N, 0 for a ranking that is missing or all tied.
+        sums: What the rankings of P prompts add up to.
         items: n.
 
     Returns:
         (P,) p-values; NaN with fewer than two rankings that are not all tied.
     """
-    counted = (norms > 0).sum(1)
-    total = norms.sum(1)
-    untied = np.abs(norms.max(1, initial=0) * counted - total) < _ROUNDING
-    untied &= np.abs(norms.max(1, initial=0) - _full_norm(items)) < _ROUNDING
-    p_values = np.full(len(spread), np.nan)
-    for count in np.unique(counted[untied & (counted >= 2)]):
-        rows = untied & (counted == count)
-        values, tails = exact_spread(int(count), items) or _beta_spread(np.unique(spread[rows]), int(count), items)
-        p_values[rows] = tails[np.searchsorted(values, spread[rows] - 1e-6)]
-    left = ~untied & (counted >= 2)
-    p_values[left] = _beta_tail(spread[left], norms[left], counted[left], items)
-    return p_values
+    different, codes = sums.distinct()
+    tails = np.full(len(different.spread), np.nan)
+    several = different.counted >= 2
+    untied = several & (different.total == different.counted * _full(items))
+    for count in np.unique(different.counted[untied]):
+        exact = exact_spread(int(count), items)
+        if exact is not None:
+            rows = untied & (different.counted == count)
+            values, chances = exact
+            tails[rows] = chances[np.searchsorted(values, different.spread[rows] / 4 - 1e-6)]
+    left = np.flatnonzero(several & np.isnan(tails))
+
+    def approximate(block: slice) -> None:
+        rows = left[block]
+        spread, total, squares, counted = (part[rows].astype(np.float64) for part in different)
+        tails[rows] = _beta_tail(spread, total, squares, counted, items)
+
+    over_blocks(len(left), BLOCK, approximate)
+    return tails.take(codes)
 
 
-def _full_norm(items: int) -> float:
-    return (items**3 - items) / 12
+def _full(items: int) -> int:
+    """Return 4N of a ranking without ties."""
+    return (items**3 - items) // 3
 
 
-def _beta_spread(spread: Floats, rankings: int, items: int) -> tuple[Floats, Floats]:
-    """Return values of S, and the approximate chance that rankings without ties reach each."""
-    norms = np.full((len(spread), rankings), _full_norm(items))
-    return spread, _beta_tail(spread, norms, np.full(len(spread), rankings), items)
-
-
-def _beta_tail(spread: Floats, norms: Floats, counted: NDArray[np.int_], items: int) -> Floats:
-    total, squares = norms.sum(1), (norms**2).sum(1)
+def _beta_tail(spread: Floats, total: Floats, squares: Floats, counted: Floats, items: int) -> Floats:
     mean = 1 / counted
     variance = 2 * (total**2 - squares) / ((items - 1) * counted**2 * total**2)
     size = mean * (1 - mean) / variance - 1
@@ -78,13 +125,14 @@ def chance_of_agreement(rankings: int, items: int, w: float) -> float:
         return 1.0
     if w > 1 + _ROUNDING:
         return 0.0
-    norm = _full_norm(items)
-    spread = (w - _ROUNDING) * rankings**2 * norm
+    full = float(_full(items))
+    spread = (w - _ROUNDING) * rankings**2 * full
     exact = exact_spread(rankings, items)
     if exact is not None:
         values, tails = exact
-        return float(np.append(tails, 0.0)[np.searchsorted(values, spread)])
-    return float(_beta_spread(np.array([spread]), rankings, items)[1][0])
+        return float(np.append(tails, 0.0)[np.searchsorted(values, spread / 4)])
+    one = np.array([[spread], [rankings * full], [rankings * full**2], [rankings]], np.float64)
+    return float(_beta_tail(one[0], one[1], one[2], one[3], items)[0])
 
 
 @lru_cache(maxsize=512)

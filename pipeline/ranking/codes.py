@@ -10,7 +10,7 @@ Codes = NDArray[np.signedinteger[Any]]
 
 def dense(keys: Codes, bound: int) -> tuple[Codes, Codes]:
     """Return codes from 0 for keys below a bound, without gaps, and the key that each code stands for, ascending."""
-    if bound > 4 * len(keys) + 1024:
+    if bound > 8 * len(keys) + 1024:
         values, codes = np.unique(keys, return_inverse=True)
         return codes, values
     present = np.bincount(keys, minlength=bound) > 0

@@ -50,18 +50,24 @@ class Ballots:
         """Return some of the votes of a larger collection, all of them placed.
 
         Args:
-            votes: (V,) which votes to take.
+            votes: (V,) which votes to take, ascending.
             prompt: (V,) the tournament of each of them.
             source: Who gave each vote of the collection.
             offsets: Where its slots begin.
             items: The candidate in each slot.
             ranks: Its rank.
         """
+        placed = np.ones(len(votes), bool)
+        if len(votes) and votes[-1] - votes[0] == len(votes) - 1:
+            run = slice(int(votes[0]), int(votes[-1]) + 1)
+            ends = offsets[run.start : run.stop + 1]
+            within = slice(int(ends[0]), int(ends[-1]))
+            return cls(prompt, source[run], placed, ends - ends[0], items[within], ranks[within])
         begins = offsets[votes]
         sizes = offsets[votes + 1] - begins
         slots = spans(begins, sizes)
         ends = np.concatenate([[0], np.cumsum(sizes)])
-        return cls(prompt, source[votes], np.ones(len(votes), bool), ends, items[slots], ranks[slots])
+        return cls(prompt, source[votes], placed, ends, items[slots], ranks[slots])
 
     def followed_by(self, other: Self) -> Self:
         """Return these votes and then the others, weighing 1 each."""

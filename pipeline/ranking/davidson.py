@@ -85,7 +85,12 @@ def davidson(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -> 
 
     The answer is finite for every input: an item without votes has score 0 and an error as wide as the prior (0 if it
     is alone), an item that always wins is held by the prior, parts that never met are each centred on 0 by it, all-tied
-    items are equal. Without any tie nu is 0; with nothing but ties it is infinite and the scores are 0.
+    items are equal; a missing pair says nothing. Without any tie nu is 0; with nothing but ties it is infinite and the
+    scores are 0.
+
+    Scores of Davidson's model are further apart than those of a model in which a tie is half a win for each: near
+    equality, by (2 + nu) / 2.
+
     A joint fit of few votes a prompt biases nu and beta, because every prompt brings its own scores: with 42 votes and
     scores of standard deviation 1.5 both come out a tenth too small under a prior of that width, about right under the
     default, and a fifth too large under a very wide one.
@@ -134,6 +139,11 @@ def davidson_given(tally: Tally, *, tie: float | None, position: float, prior_sd
         log_tie=log_tie,
         beta=position,
     )
+
+
+def davidson_stretch(tie: float) -> float:
+    """Return how many times further apart its scores are than those of Bradley and Terry's model, near equality."""
+    return 1 + tie / 2
 
 
 def fit_pooled(

@@ -24,9 +24,10 @@ STEPS, GROWTH = 60, 1.2
 def elo_limit(tally: Tally, *, like: Tally | None = None, k: float = K) -> Floats:
     """Return ratings (D, n), in logits with sum zero; 400/ln 10 times that are Elo points.
 
-    Every vote is played once, starting from equal ratings. The slots make no difference. Models without votes stay at
-    the level where all begin. For fixed models it is a Bradley-Terry fit that is drawn towards equality where votes are
-    few, the more the smaller K.
+    Every vote is played once, starting from equal ratings. The slots make no difference; a tie is half a win for each,
+    conflicting votes pull to and fro, a missing pair moves nothing. Models without votes stay at the level where all
+    begin. For fixed models it is a Bradley-Terry fit that is drawn towards equality where votes are few, the more the
+    smaller K: what it estimates is where Elo ratings would be after so many votes, not the strengths.
 
     Args:
         tally: (D, n, n).

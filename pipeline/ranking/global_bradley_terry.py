@@ -48,9 +48,14 @@ class GlobalFit:
 def fit_leaderboards(tally: Tally, *, position: float | None = None) -> GlobalFit:
     """Return the scores of maximum likelihood, by Newton's method.
 
+    Conflicting votes count on both sides, and missing pairs not at all.
+
     Args:
         tally: (D, n, n); in each, the wins join all models both ways, as pseudo-votes make sure of.
         position: β where it is known; None estimates it for each leaderboard.
+
+    Source:
+        Bradley and Terry (1952), Biometrika 39; Davidson and Beaver (1977), Biometrics 33, for β.
 
     Raises:
         ArithmeticError: The likelihood has no maximum.

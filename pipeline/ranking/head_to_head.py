@@ -1,6 +1,7 @@
 """Who met whom, how often, and on how many prompts; and which models were never compared, not even through others."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,13 +54,16 @@ def head_to_head(comparisons: Comparisons) -> HeadToHead:
     else:
         named = zip(there, comparisons.shares, strict=True)
         votes = sum((np.bincount(of[cell], share, minlength=models) for of, share in named), np.zeros(models))
+    with ThreadPoolExecutor(1) as beside:
+        pair_prompts = beside.submit(_pair_prompts, comparisons, there.min(0) * models + there.max(0))
+        prompts = _prompts(comparisons, there)
     return HeadToHead(
         (first + second).astype(np.float64),
         (tied + tied.T).astype(np.float64),
         first_slot=(float(first.sum()), float(second.sum())),
-        pair_prompts=_pair_prompts(comparisons, there.min(0) * models + there.max(0)),
+        pair_prompts=pair_prompts.result(),
         votes=votes,
-        prompts=_prompts(comparisons, there),
+        prompts=prompts,
     )
 
 
@@ -69,7 +73,10 @@ def _pair_prompts(comparisons: Comparisons, pair: Codes) -> Codes:
     keys = (pair * np.int64(prompts))[comparisons.cell]
     keys += comparisons.prompt
     keys.sort()
-    distinct = np.concatenate([[0], np.cumsum(np.diff(keys, prepend=-1) != 0)])
+    fresh = np.ones(len(keys) + 1, bool)
+    fresh[0] = False
+    np.not_equal(keys[1:], keys[:-1], out=fresh[2:])
+    distinct = np.cumsum(fresh)
     edges = np.searchsorted(keys, np.arange(models**2 + 1, dtype=np.int64) * prompts)
     met: Codes = np.diff(distinct[edges]).reshape(models, models)
     return met + met.T

@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .chance import agreement_p_values, chance_of_agreement
+from .blocks import over_blocks
+from .chance import Sums, agreement_p_values, chance_of_agreement
 from .tally import Floats
+
+BLOCK = 8192
+"""Prompts looked at together."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +46,36 @@ def kendall_w(rankings: NDArray[Any], present: NDArray[np.bool_] | None = None) 
     Source:
         Kendall and Babington Smith (1939), Annals of Mathematical Statistics 10, 275–287.
     """
-    prompts, most, items = rankings.shape
+    prompts, _, items = rankings.shape
+    sums = Sums(*(np.zeros(prompts, np.int64) for _ in range(4)))
+    given = np.zeros(prompts, np.int64)
+
+    def add_up(block: slice) -> None:
+        there = None if present is None else present[block]
+        given[block] = rankings.shape[1] if there is None else there.sum(1)
+        sums.put(block, _doubled(rankings[block], there))
+
+    over_blocks(prompts, BLOCK, add_up)
+    bound = given * sums.total
+    w = np.divide(sums.spread, bound, out=np.full(prompts, np.nan), where=(bound > 0) & (given > 1))
+    p_value = agreement_p_values(sums, items)
+    p_value[np.isnan(p_value) & ~np.isnan(w)] = 1.0
+    return Concordance(w, (given * w - 1) / np.maximum(given - 1, 1), np.where(np.isnan(w), np.nan, p_value))
+
+
+def _doubled(rankings: NDArray[Any], present: NDArray[np.bool_] | None) -> NDArray[np.signedinteger[Any]]:
+    """Return (n, m, P): twice the mid-ranks, less their mean; 0 for a ranking that is not present."""
+    items = rankings.shape[2]
     columns = np.ascontiguousarray(rankings.transpose(2, 1, 0))
-    small = np.int8 if items <= np.iinfo(np.int8).max else np.int32
-    doubled = np.zeros((items, most, prompts), small)
-    for i in range(items):
-        for j in range(i):
-            sign = (columns[i] > columns[j]).view(np.int8) - (columns[i] < columns[j]).view(np.int8)
-            doubled[i] += sign
-            doubled[j] -= sign
-    if present is None:
-        counted = np.full(prompts, most)
-    else:
+    doubled = np.zeros(columns.shape, np.int8 if items <= np.iinfo(np.int8).max else np.int32)
+    for item in range(1, items):
+        column, others = columns[item], columns[:item]
+        sign = (column > others).view(np.int8) - (column < others).view(np.int8)
+        doubled[item] += sign.sum(0, dtype=doubled.dtype)
+        doubled[:item] -= sign
+    if present is not None:
         doubled *= present.T
-        counted = present.sum(1)
-    spread, norms = np.zeros(prompts), np.zeros((most, prompts))
-    for column in doubled:
-        spread += column.sum(0, dtype=np.int64).astype(np.float64) ** 2 / 4
-        norms += np.square(column, dtype=np.float64) / 4
-    bound = counted * norms.sum(0)
-    w = np.divide(spread, bound, out=np.full(prompts, np.nan), where=(bound > 0) & (counted > 1))
-    consistency = (counted * w - 1) / np.maximum(counted - 1, 1)
-    p_value = agreement_p_values(spread, norms.T, items)
-    return Concordance(w, consistency, np.where(np.isnan(w), np.nan, np.where(np.isnan(p_value), 1.0, p_value)))
+    return doubled
 
 
 def pass_rate_of_random_judge(rankings: int, items: int, least_w: float) -> float:

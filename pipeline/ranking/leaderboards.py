@@ -10,6 +10,7 @@ import numpy as np
 from .codes import Codes
 from .condorcet import copeland
 from .davidson import TieFit, davidson
+from .eigenvector import eigenvector
 from .elo_limit import elo_limit
 from .global_bradley_terry import fit_leaderboards, refit
 from .prompt_bootstrap import Draws
@@ -17,16 +18,25 @@ from .prompt_groups import Grouped
 from .pseudo_votes import with_pseudo_votes
 from .rao_kupper import rao_kupper
 from .sandwich import clustered_covariance
-from .spectral import pagerank
+from .spectral import luce_spectral, pagerank, rank_centrality
 from .tally import Floats, Tally
 from .win_rate import win_rate
 
-METHODS = ("bradley-terry", "davidson", "rao-kupper", "elo", "win-rate", "borda", "copeland", "pagerank")
+SCORERS: dict[str, Callable[[Tally], Floats]] = {
+    "copeland": lambda tally: copeland(tally).scores,
+    "pagerank": lambda tally: pagerank(tally).scores,
+    "rank-centrality": lambda tally: rank_centrality(tally).scores,
+    "luce-spectral": lambda tally: luce_spectral(tally).scores,
+    "eigenvector": lambda tally: eigenvector(tally).scores,
+}
+"""Methods that turn a tally into scores, and know nothing else."""
 
-IN_LOGITS = frozenset({"bradley-terry", "davidson", "rao-kupper", "elo"})
+METHODS = ("bradley-terry", "robust", "davidson", "rao-kupper", "elo", "win-rate", "borda", *SCORERS)
+
+IN_LOGITS = frozenset({"bradley-terry", "robust", "davidson", "rao-kupper", "elo", "rank-centrality", "luce-spectral"})
 """Methods whose scores are logits, so that only differences mean something."""
 
-WITH_POSITION = frozenset({"bradley-terry", "davidson", "rao-kupper"})
+WITH_POSITION = frozenset({"bradley-terry", "robust", "davidson", "rao-kupper"})
 """Methods that estimate how much the earlier slot is favoured; to the others both slots are the same."""
 
 RESOLUTION = {"copeland": 0.5}
@@ -103,12 +113,12 @@ def estimate(method: str, grouped: Grouped, draws: Draws, *, position: float | N
     the votes alone.
 
     Args:
-        method: One of `METHODS`.
+        method: One of `METHODS`; "robust" is "bradley-terry", its comparisons being those that `suspects` has cleared.
         grouped: The comparisons. For "borda" they must be weighted so that each ballot counts once for a model.
         draws: The same, counted and drawn.
         position: The position effect where it is known; None estimates it.
     """
-    if method == "bradley-terry":
+    if method in {"bradley-terry", "robust"}:
         return _bradley_terry(grouped, draws, position)
     if method in WITH_POSITION:
         return _with_ties({"davidson": davidson, "rao-kupper": rao_kupper}[method], draws, position)
@@ -116,16 +126,17 @@ def estimate(method: str, grouped: Grouped, draws: Draws, *, position: float | N
         unit = grouped.models - 1 if method == "borda" else 1
         rate = win_rate(draws.tally)
         drawn = draws.estimated(lambda tally: win_rate(tally).scores)
-        return _plain(rate.scores[0], drawn, np.diag(rate.standard_errors[0] ** 2)).scaled(unit, 0.0)
-    scorer: Callable[[Tally], Floats] = {
-        "elo": lambda tally: elo_limit(tally, like=draws.tally),
-        "copeland": lambda tally: copeland(tally).scores,
-        "pagerank": lambda tally: pagerank(tally).scores,
-    }[method]
-    return _plain(scorer(draws.tally)[0], draws.estimated(scorer), None)
+        return plain(rate.scores[0], drawn, np.diag(rate.standard_errors[0] ** 2)).scaled(unit, 0.0)
+
+    def elo(tally: Tally) -> Floats:
+        return elo_limit(tally, like=draws.tally)
+
+    scorer = SCORERS.get(method, elo)
+    return plain(scorer(draws.tally)[0], draws.estimated(scorer))
 
 
-def _plain(scores: Floats, drawn: Floats, covariance: Floats | None) -> Estimate:
+def plain(scores: Floats, drawn: Floats, covariance: Floats | None = None) -> Estimate:
+    """Return the estimate of a method that knows neither a position effect nor, perhaps, a covariance."""
     unknown = np.full((len(scores), len(scores)), np.nan)
     by_vote = unknown if covariance is None else covariance
     return Estimate(scores, drawn, by_vote, unknown, math.nan, np.full(len(drawn), np.nan), math.nan)

@@ -1,4 +1,4 @@
-"""Many small symmetric positive definite matrices inverted at once."""
+"""Many small symmetric positive definite matrices inverted, or systems of equations solved, at once."""
 
 import numpy as np
 
@@ -25,6 +25,22 @@ def inverse(matrices: Floats) -> Floats:
         swept[:, pivot] = -column * scale
         swept[pivot, pivot] = scale
     return swept
+
+
+def solution(matrices: Floats, vectors: Floats) -> Floats:
+    """Return what P matrices (n, n, P) multiply to give vectors (n, P); a third of the work of their inverses."""
+    if len(matrices) > SMALL:
+        found = np.linalg.solve(matrices.transpose(2, 0, 1), vectors.T[:, :, None])
+        return np.ascontiguousarray(found[:, :, 0].T)
+    left, solved = matrices.copy(), vectors.copy()
+    for pivot in range(len(left) - 1):
+        factor = left[pivot + 1 :, pivot] / left[pivot, pivot]
+        left[pivot + 1 :, pivot + 1 :] -= factor[:, None] * left[pivot, pivot + 1 :]
+        solved[pivot + 1 :] -= factor * solved[pivot]
+    for pivot in reversed(range(len(left))):
+        solved[pivot] /= left[pivot, pivot]
+        solved[:pivot] -= left[:pivot, pivot] * solved[pivot]
+    return solved
 
 
 def product(matrices: Floats, vectors: Floats) -> Floats:

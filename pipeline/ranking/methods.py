@@ -9,21 +9,23 @@ import numpy as np
 
 from .baldwin import baldwin
 from .ballot_methods import Scored, by_elo, by_plackett_luce, by_reciprocal_rank, by_skills
-from .batch import Scorer
+from .batch import DIGITS, Scorer
 from .borda import borda
-from .bradley_terry import bradley_terry
+from .bradley_terry import bradley_terry, logistic
 from .comparisons import Ballots
 from .condorcet import copeland, minimax, schulze
-from .davidson import davidson, davidson_given
+from .davidson import davidson, davidson_given, davidson_stretch
+from .eigenvector import eigenvector
 from .firth import firth
 from .kemeny import kemeny
 from .pooled import Shared
-from .rao_kupper import rao_kupper, rao_kupper_given
+from .rao_kupper import rao_kupper, rao_kupper_given, rao_kupper_stretch
 from .shared_ties import TieModel
 from .sorting import greedy, kwiksort
-from .spectral import pagerank, rank_centrality
+from .spectral import luce_spectral, pagerank, rank_centrality
 from .tally import Floats, Tally
 from .weng_lin import trueskill, weng_lin
+from .win_chances import chances_against_others, elo_link, rao_kupper_link, trueskill_link, weng_lin_link
 from .win_rate import win_rate
 
 
@@ -38,6 +40,8 @@ class Method:
         has_prior: Whether it needs the spread of scores expected beforehand.
         ties: The model that estimates how readily judges call a tie, where a method needs that.
         takes_weights: Whether votes can weigh more or less.
+        link: What turns leads in score, and what all prompts share, into chances to win a comparison that is no tie;
+            None where scores say nothing of chances.
     """
 
     score: Callable[[Ballots, Tally, Shared], Scored]
@@ -45,6 +49,7 @@ class Method:
     has_prior: bool = False
     ties: TieModel | None = None
     takes_weights: bool = True
+    link: Callable[[Floats, Shared], Floats] | None = None
 
 
 def _bradley_terry(_: Ballots, tally: Tally, shared: Shared) -> Scored:
@@ -108,15 +113,29 @@ def _without_errors(rule: Callable[[Tally], Any]) -> Callable[[Ballots, Tally, S
     return score
 
 
+def _logits(lead: Floats, _: Shared) -> Floats:
+    return logistic(lead)
+
+
 METHODS = {
-    "bradley-terry": Method(_bradley_terry, corrects_position=True, has_prior=True),
+    "bradley-terry": Method(_bradley_terry, corrects_position=True, has_prior=True, link=_logits),
     "borda": Method(_borda),
-    "davidson": Method(_davidson, corrects_position=True, has_prior=True, ties=TieModel(davidson, davidson_given)),
-    "rao-kupper": Method(
-        _rao_kupper, corrects_position=True, has_prior=True, ties=TieModel(rao_kupper, rao_kupper_given)
+    "davidson": Method(
+        _davidson,
+        corrects_position=True,
+        has_prior=True,
+        ties=TieModel(davidson, davidson_given, davidson_stretch),
+        link=_logits,
     ),
-    "firth": Method(_firth),
-    "plackett-luce": Method(_plackett_luce, has_prior=True),
+    "rao-kupper": Method(
+        _rao_kupper,
+        corrects_position=True,
+        has_prior=True,
+        ties=TieModel(rao_kupper, rao_kupper_given, rao_kupper_stretch),
+        link=lambda lead, shared: rao_kupper_link(lead, shared.tie),
+    ),
+    "firth": Method(_firth, link=_logits),
+    "plackett-luce": Method(_plackett_luce, has_prior=True, link=_logits),
     "win-rate": Method(_win_rate),
     "copeland": Method(_without_errors(copeland)),
     "minimax": Method(_without_errors(minimax)),
@@ -124,12 +143,14 @@ METHODS = {
     "kemeny": Method(_without_errors(kemeny)),
     "baldwin": Method(_without_errors(baldwin)),
     "pagerank": Method(_without_errors(pagerank)),
-    "rank-centrality": Method(_without_errors(rank_centrality)),
+    "rank-centrality": Method(_without_errors(rank_centrality), link=_logits),
+    "luce-spectral": Method(_without_errors(luce_spectral), link=_logits),
+    "eigenvector": Method(_without_errors(eigenvector)),
     "greedy": Method(_without_errors(greedy)),
     "kwiksort": Method(_without_errors(kwiksort)),
-    "elo": Method(_elo),
-    "weng-lin": Method(_weng_lin, takes_weights=False),
-    "trueskill": Method(_trueskill, takes_weights=False),
+    "elo": Method(_elo, link=lambda lead, _: elo_link(lead)),
+    "weng-lin": Method(_weng_lin, takes_weights=False, link=lambda lead, _: weng_lin_link(lead)),
+    "trueskill": Method(_trueskill, takes_weights=False, link=lambda lead, _: trueskill_link(lead)),
     "reciprocal-rank": Method(_reciprocal_rank),
 }
 
@@ -144,6 +165,21 @@ def scorer_of(method: str, shared: Shared) -> Scorer:
         return scores, np.where(errors < math.inf, errors, np.nan)
 
     return scored
+
+
+def chances_of(method: str, shared: Shared) -> Callable[[Floats], Floats]:
+    """Return what turns scores (P, n) into chances to beat another candidate (P, n), NaN by a method that has none.
+
+    The chances are those of `win_chances.chances_against_others`.
+    """
+    link = METHODS[method].link
+
+    def chances(scores: Floats) -> Floats:
+        if link is None:
+            return np.full(scores.shape, np.nan)
+        return np.round(chances_against_others(scores, lambda lead: link(lead, shared)), DIGITS)
+
+    return chances
 
 
 def _shape(tally: Tally) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """From votes on models to comparisons of models, many votes after another so that memory stays bounded."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +15,9 @@ from .tally import Floats
 
 Flags = NDArray[np.bool_]
 
+Counts = Callable[[Codes, Codes, Codes], Flags]
+"""Which comparisons count, given who made them and the models in the earlier and in the later slot, (M,) each."""
+
 CHUNK = 1 << 20
 """Comparisons that are made at a time."""
 
@@ -25,10 +28,12 @@ def compare_models(
     model: Codes,
     ranks: Codes,
     ratings: Floats,
-    source: Codes,
+    repeat: Codes,
     models: int,
     *,
+    judge: Codes | None = None,
     by_ballot: bool = False,
+    counts: Counts | None = None,
 ) -> tuple[Comparisons, Flags]:
     """Return the comparisons that V votes imply, and which votes (V,) imply any.
 
@@ -41,49 +46,66 @@ def compare_models(
         model: (S,) the model in each slot.
         ranks: (S,) 1 is best, 0 was not ranked.
         ratings: (V,) of votes on one model; NaN elsewhere.
-        source: (V,) the judge and repeat of a rating.
+        repeat: (V,) of a rating.
         models: How many models there are.
+        judge: (V,) who gave each vote; None where there is but one judge, who is then 0.
         by_ballot: Whether comparisons weigh 1/(k-1) instead, so that all of a model in one vote weigh 1.
+        counts: Which comparisons count; None for all.
     """
     votes = len(prompt)
-    everyone = np.broadcast_to(np.int64(0), votes)
-    together = Ballots(
-        prompt=prompt, source=everyone, placed=np.ones(votes, bool), offsets=offsets, items=model, ranks=ranks
-    )
+    by = np.broadcast_to(np.int32(0), votes) if judge is None else judge
+    together = Ballots(prompt=prompt, source=by, placed=np.ones(votes, bool), offsets=offsets, items=model, ranks=ranks)
+    how = _How(models, by_ballot=by_ballot, several=judge is not None, counts=counts)
     rated = np.flatnonzero(~np.isnan(ratings))
     if not len(rated):
-        return _compared(together, models, by_ballot=by_ballot)
-    of_rated, by, sources = prompt[rated], source[rated], int(source.max(initial=0)) + 1
-    alone = ballots_of_ratings(of_rated, by, model[offsets[rated]], ratings[rated], models)
-    comparisons, compares = _compared(together.followed_by(alone), models, by_ballot=by_ballot)
+        return _compared(together, how)
+    repeats = int(repeat.max(initial=0)) + 1
+    of_rated, source = prompt[rated], by[rated].astype(np.int64) * repeats + repeat[rated]
+    sources = int(source.max(initial=0)) + 1
+    alone = ballots_of_ratings(of_rated, source, model[offsets[rated]], ratings[rated], models)
+    comparisons, compares = _compared(together.followed_by(replace(alone, source=alone.source // repeats)), how)
     ballots = alone.prompt * np.int64(sources) + alone.source
-    compares[rated] = compares[votes:][np.searchsorted(ballots, of_rated * np.int64(sources) + by)]
+    compares[rated] = compares[votes:][np.searchsorted(ballots, of_rated * np.int64(sources) + source)]
     return comparisons, compares[:votes]
 
 
-def _compared(ballots: Ballots, models: int, *, by_ballot: bool) -> tuple[Comparisons, Flags]:
+@dataclass(frozen=True)
+class _How:
+    """Models, how comparisons are weighted, whether judges are told apart, and which comparisons count."""
+
+    models: int
+    by_ballot: bool
+    several: bool
+    counts: Counts | None
+
+
+def _compared(ballots: Ballots, how: _How) -> tuple[Comparisons, Flags]:
     sizes = ballots.sizes
     if ballots.placed.all() and (sizes == 2).all():
-        return _of_pairs(ballots, models)
+        return _of_pairs(ballots, how)
     compares = np.zeros(len(ballots.prompt), bool)
     parts = []
     for start, part in _chunks(ballots, sizes):
         pairs = pairs_of(part)
-        pairs = pairs.where(pairs.first != pairs.second)
+        chosen = pairs.first != pairs.second
+        if how.counts is not None:
+            chosen &= how.counts(part.source[pairs.vote], pairs.first, pairs.second)
+        pairs = pairs.where(chosen)
         compares[start + pairs.vote] = True
-        parts.append(_comparisons(pairs, part, models, by_ballot=by_ballot))
-    return _joined(parts, models), compares
+        parts.append(_comparisons(pairs, part, how))
+    return _joined(parts, how.models), compares
 
 
-def _of_pairs(ballots: Ballots, models: int) -> tuple[Comparisons, Flags]:
+def _of_pairs(ballots: Ballots, how: _How) -> tuple[Comparisons, Flags]:
     """Return the same where every vote is on two models: the short way, for many votes."""
     first, second = ballots.items[::2], ballots.items[1::2]
     before, after = ballots.ranks[::2], ballots.ranks[1::2]
     compares = (first != second) & (before > 0) & (after > 0)
-    cell = _cells(first, second, np.sign(after - before), models)
-    if compares.all():
-        return Comparisons(models, ballots.prompt, cell), compares
-    return Comparisons(models, ballots.prompt[compares], cell[compares]), compares
+    if how.counts is not None:
+        compares &= how.counts(ballots.source, first, second)
+    cell = _cells(first, second, np.sign(after - before), how.models)
+    comparisons = Comparisons(how.models, ballots.prompt, cell, judge=ballots.source if how.several else None)
+    return (comparisons if compares.all() else comparisons.where(compares)), compares
 
 
 def _cells(first: Codes, second: Codes, outcome: Codes, models: int) -> Codes:
@@ -113,16 +135,18 @@ def _chunks(ballots: Ballots, sizes: Codes) -> Iterator[tuple[int, Ballots]]:
         )
 
 
-def _comparisons(pairs: Pairs, ballots: Ballots, models: int, *, by_ballot: bool) -> Comparisons:
+def _comparisons(pairs: Pairs, ballots: Ballots, how: _How) -> Comparisons:
+    models = how.models
     count = np.where(ballots.placed[pairs.vote], 1.0, 0.5)
     ranked = 3 * count / pairs.weight - 1
-    weight = count / (ranked - 1) if by_ballot else pairs.weight
+    weight = count / (ranked - 1) if how.by_ballot else pairs.weight
     cell = _cells(pairs.first, pairs.second, pairs.outcome, models)
     lost = pairs.outcome < 0
     keys = np.concatenate([pairs.vote * models + of for of in (pairs.first, pairs.second)])
     _, codes, counts = np.unique(keys, return_inverse=True, return_counts=True)
     shares = 1 / counts[codes].reshape(2, -1)
-    return Comparisons(models, pairs.prompt, cell, weight, count, np.where(lost, shares[::-1], shares))
+    judge = ballots.source[pairs.vote] if how.several else None
+    return Comparisons(models, pairs.prompt, cell, weight, count, np.where(lost, shares[::-1], shares), judge)
 
 
 def _joined(parts: list[Comparisons], models: int) -> Comparisons:
@@ -130,4 +154,6 @@ def _joined(parts: list[Comparisons], models: int) -> Comparisons:
     weight, count, shares = (
         np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ("weight", "count", "shares")
     )
-    return Comparisons(models, prompt, cell, weight, count, shares)
+    judges = [part.judge for part in parts if part.judge is not None]
+    judge = np.concatenate(judges) if judges else None
+    return Comparisons(models, prompt, cell, weight, count, shares, judge)

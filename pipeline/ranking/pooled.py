@@ -18,13 +18,16 @@ Source:
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 
+from .blocks import on_all_cores
 from .bradley_terry import BLOCK, PRIOR_SD, STEP_LIMIT, Likelihood, Slope, slot_points
 from .connectivity import strongly_connected
-from .matrices import product
+from .matrices import inverse, product
 from .swaps import effect_of_swaps
 from .tally import Floats, Tally
 
@@ -92,6 +95,18 @@ class _Slopes:
     spread: float = 0.0
     spread_information: float = 0.0
 
+    def __add__(self, other: "_Slopes") -> "_Slopes":
+        return _Slopes(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+
+class _Move(NamedTuple):
+    """What a block says: its part of the slopes, its Newton step, and how its scores (n, P) follow β and log τ."""
+
+    slopes: _Slopes
+    newton: Floats
+    by_beta: Floats
+    by_spread: Floats
+
 
 def estimate_shared(
     tallies: Iterable[Tally], *, position_effect: float | None = None, prior_sd: float | None = None
@@ -111,11 +126,11 @@ def estimate_shared(
     ]
     error = 0.0
     if position_effect is None and prior_sd != math.inf:
-        swaps = effect_of_swaps((block.wins, block.losses) for block in blocks)
+        swaps = effect_of_swaps((block.spread(*block.wins), block.spread(*block.losses)) for block in blocks)
         if swaps.share >= ENOUGH_SWAPS:
             position_effect, error = swaps.effect, swaps.error
     spread = PRIOR_SD / WIDENING if prior_sd is None else prior_sd
-    state = _State(position_effect or 0.0, -2 * math.log(spread), [np.zeros(block.wins.shape[1:]) for block in blocks])
+    state = _State(position_effect or 0.0, -2 * math.log(spread), [block.beginning() for block in blocks])
     slopes = _climb(blocks, state, find_beta=position_effect is None, find_spread=prior_sd is None)
     if position_effect is None:
         error = slopes.beta_information**-0.5
@@ -128,7 +143,7 @@ def _blocks(tally: Tally, *, everything: bool) -> Iterator[Likelihood]:
     """Yield the tournaments in blocks: all of them, or those whose likelihood has a maximum."""
     for start in range(0, len(tally.first_wins), BLOCK):
         part = slice(start, start + BLOCK)
-        block = Likelihood(*slot_points(tally, part))
+        block = Likelihood.of(*slot_points(tally, part))
         yield block if everything else block.some(strongly_connected(tally.points[part] > 0))
 
 
@@ -138,8 +153,10 @@ def _climb(blocks: list[Likelihood], state: _State, *, find_beta: bool, find_spr
     last: tuple[float, float] | None = None
     beta_step = spread_step = 0.0
     for _ in range(MOST_STEPS):
+        moves = on_all_cores(_explore, blocks, state.theta, repeat(state))
         slopes = _Slopes(-state.beta / POSITION_SD**2, 1 / POSITION_SD**2)
-        moves = [_explore(block, theta, state, slopes) for block, theta in zip(blocks, state.theta, strict=True)]
+        for move in moves:
+            slopes += move.slopes
         if find_beta:
             beta_step = min(max(slopes.beta / slopes.beta_information, -1.0), 1.0)
         if find_spread:
@@ -149,12 +166,12 @@ def _climb(blocks: list[Likelihood], state: _State, *, find_beta: bool, find_spr
             last = state.log_precision, slope
             step = min(max(slope / information, -0.7), 0.7)
             spread_step = min(max(state.log_precision + step, lowest), highest) - state.log_precision
-        for index, (newton, by_beta, by_spread) in enumerate(moves):
-            step_of_scores = newton + beta_step * by_beta + spread_step * by_spread
+        for index, move in enumerate(moves):
+            step_of_scores = move.newton + beta_step * move.by_beta + spread_step * move.by_spread
             state.theta[index] = state.theta[index] + np.clip(step_of_scores, -STEP_LIMIT, STEP_LIMIT)
         state.beta += beta_step
         state.log_precision += spread_step
-        largest = max((float(np.abs(newton).max(initial=0)) for newton, _, _ in moves), default=0.0)
+        largest = max((float(np.abs(move.newton).max(initial=0)) for move in moves), default=0.0)
         if abs(beta_step) < TOLERANCE and abs(spread_step) < TOLERANCE and largest < STEP_LIMIT / 2:
             break
     return slopes
@@ -167,30 +184,36 @@ def _secant(last: tuple[float, float] | None, now: tuple[float, float], ceiling:
     return min(max((last[1] - now[1]) / (now[0] - last[0]), ceiling / 8), ceiling)
 
 
-def _explore(block: Likelihood, theta: Floats, state: _State, slopes: _Slopes) -> tuple[Floats, Floats, Floats]:
-    """Add what a block says to the slopes; return its Newton step and how its scores follow β and log τ."""
+def _explore(block: Likelihood, theta: Floats, state: _State) -> _Move:
+    """Return what a block says."""
+    slopes = _Slopes()
     precision = math.exp(state.log_precision)
     at = block.at(theta, state.beta, precision)
-    newton, by_beta = product(at.covariance, at.gradient), at.response
-    information = at.weight.sum() + ((at.weight.sum(1) - at.weight.sum(0)) * by_beta).sum()
+    covariance, mixed = inverse(at.curvature), at.mixed
+    newton, by_beta = product(covariance, at.gradient), -product(covariance, mixed)
+    information = at.weight.sum() + (mixed * by_beta).sum()
     slopes.beta_information += float(information)
     slopes.beta += float(at.residual.sum() + (by_beta * at.gradient).sum())
     if not precision:
-        return newton, by_beta, np.zeros_like(theta)
-    by_spread = -precision * product(at.covariance, theta)
-    by_lead = _slope_of_log_determinant(at)
-    slopes.beta -= float((by_lead * (1 + by_beta[:, None] - by_beta)).sum()) / 2
+        return _Move(slopes, newton, by_beta, np.zeros_like(theta))
+    by_spread = -precision * product(covariance, theta)
+    by_lead = _slope_of_log_determinant(at, covariance)
+    either, low = by_lead.sum(0), by_lead[0] - by_lead[1]
+    lows, highs = block.pairs
+    slopes.beta -= float((either + low * (by_beta[lows] - by_beta[highs])).sum()) / 2
     known = 2 * (block.wins + block.losses).sum(axis=(0, 1)) / len(theta) >= LEAST_COMPARISONS
-    uncertain = precision * np.einsum("iip->p", at.covariance)
+    uncertain = precision * np.einsum("iip->p", covariance)
     penalty = precision * ((theta + newton) ** 2).sum(0)
-    shift = (by_lead * (by_spread[:, None] - by_spread)).sum(axis=(0, 1))
+    shift = (low * (by_spread[lows] - by_spread[highs])).sum(0)
     slopes.spread += float((len(theta) - penalty - uncertain - shift)[known].sum()) / 2
     slopes.spread_information += float((len(theta) - uncertain)[known].sum()) / 2
-    return newton, by_beta, by_spread
+    return _Move(slopes, newton, by_beta, by_spread)
 
 
-def _slope_of_log_determinant(at: Slope) -> Floats:
-    """Return (n, n, P): how the log determinant of the curvature changes with the lead of each pair."""
-    variance = np.einsum("iip->ip", at.covariance)
-    slope: Floats = at.weight * at.skewness * (variance[:, None] + variance - 2 * at.covariance)
+def _slope_of_log_determinant(at: Slope, covariance: Floats) -> Floats:
+    """Return (2, K, P): how the log determinant of the curvature changes with the lead of the item shown first."""
+    lows, highs = at.likelihood.pairs
+    variance = np.einsum("iip->ip", covariance)
+    skewness = at.other - at.chance
+    slope: Floats = at.weight * skewness * (variance[lows] + variance[highs] - 2 * covariance[lows, highs])
     return slope

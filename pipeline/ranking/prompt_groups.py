@@ -41,6 +41,7 @@ class Comparisons:
         weight: (M,) what each counts in a fit; None for 1 each.
         count: (M,) how many comparisons it is, one half if it stands there in both orders; None for 1 each.
         shares: (2, M) which part of a vote on i, and of one on j, it is; None for a whole one each.
+        judge: (M,) who compared them; None where there is but one judge.
     """
 
     models: int
@@ -49,13 +50,15 @@ class Comparisons:
     weight: Floats | None = None
     count: Floats | None = None
     shares: Floats | None = None
+    judge: Codes | None = None
 
     def where(self, chosen: NDArray[np.bool_]) -> Self:
         """Return some of the comparisons."""
         weight, count, shares = (
             None if part is None else part[..., chosen] for part in (self.weight, self.count, self.shares)
         )
-        return type(self)(self.models, self.prompt[chosen], self.cell[chosen], weight, count, shares)
+        judge = None if self.judge is None else self.judge[chosen]
+        return type(self)(self.models, self.prompt[chosen], self.cell[chosen], weight, count, shares, judge)
 
     def among(self, members: Codes) -> Self:
         """Return the comparisons among some of the models, which are numbered anew."""
@@ -78,6 +81,7 @@ class Grouped:
         group: (M,) the group of each comparison, ascending where not all groups are counted at once.
         cell: (M,) the cell of a tally to which it belongs.
         weight: (M,) what it counts; None for 1 each.
+        judge: (M,) who made it; None where there is but one judge.
     """
 
     models: int
@@ -86,6 +90,7 @@ class Grouped:
     group: NDArray[np.uint16]
     cell: Codes
     weight: Floats | None
+    judge: Codes | None = None
 
     @classmethod
     def of(cls, comparisons: Comparisons, seed: int = 0) -> Self:
@@ -97,25 +102,33 @@ class Grouped:
         of_prompt = np.zeros(len(present), np.uint16)  # which is sorted in a sixth of the time
         each = np.arange(prompts) if groups == prompts else np.random.default_rng(seed).permutation(prompts) % groups
         of_prompt[present] = each
-        group, cell, weight = of_prompt[comparisons.prompt], comparisons.cell, comparisons.weight
+        group, cell = of_prompt[comparisons.prompt], comparisons.cell
+        weight, judge = comparisons.weight, comparisons.judge
         if groups * size > BLOCK:
             order = np.argsort(group, kind="stable")
-            group, cell, weight = group[order], cell[order], None if weight is None else weight[order]
-        return cls(comparisons.models, groups, prompts, group, cell, weight)
+            group, cell = group[order], cell[order]
+            weight = None if weight is None else weight[order]
+            judge = None if judge is None else judge[order]
+        return cls(comparisons.models, groups, prompts, group, cell, weight, judge)
 
-    def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield which groups, so many at a time as fit into memory, and their counts (B, 3, n, n)."""
-        size = 3 * self.models**2
-        width = max(1, BLOCK // max(size, 1))
+    def portions(self) -> Iterator[tuple[slice, slice]]:
+        """Yield which groups, so many at a time as fit into memory, and their comparisons."""
+        width = max(1, BLOCK // max(3 * self.models**2, 1))
         for start in range(0, self.groups, width):
             end = min(start + width, self.groups)
             rows = slice(None)
             if width < self.groups:
                 rows = slice(*np.searchsorted(self.group, [start, end]))
-            key = (self.group[rows].astype(np.int64) - start) * size + self.cell[rows]
+            yield slice(start, end), rows
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """Yield which groups, so many at a time as fit into memory, and their counts (B, 3, n, n)."""
+        size = 3 * self.models**2
+        for part, rows in self.portions():
+            key = (self.group[rows].astype(np.int64) - part.start) * size + self.cell[rows]
             weight = None if self.weight is None else self.weight[rows]
-            counts = np.bincount(key, weight, minlength=(end - start) * size)
-            yield slice(start, end), counts.reshape(-1, 3, self.models, self.models).astype(np.float64, copy=False)
+            counts = np.bincount(key, weight, minlength=(part.stop - part.start) * size)
+            yield part, counts.reshape(-1, 3, self.models, self.models).astype(np.float64, copy=False)
 
     def drawn(self, weights: Floats) -> tuple[Tally, Tally]:
         """Return the tally of all groups together, and one (D, n, n) for each of D weightings of them (D, G)."""

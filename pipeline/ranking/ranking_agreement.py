@@ -1,4 +1,4 @@
-"""How alike the rankings of a prompt are, over all pairs of them: Kendall's tau, and whether they choose the same."""
+"""How alike the rankings of a prompt are: Kendall's tau, and whether they choose the same, over all pairs of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +44,20 @@ def ranking_agreement(rankings: NDArray[Any], present: NDArray[np.bool_]) -> Ran
     rankings, present = rankings[several], present[several]
     found = _mean_tau(rankings, present), *_ends(rankings, present)
     return RankingAgreement(*(_spread(values, several, prompts) for values in found))
+
+
+def distinct_winners(rankings: NDArray[Any], present: NDArray[np.bool_]) -> Floats:
+    """Return how many candidates came out best in at least one of a prompt's rankings, alone or tied; (P,).
+
+    It is 1 where the same one always wins alone, and at most n; NaN where there is no ranking.
+
+    Args:
+        rankings: (P, m, n), lower is better.
+        present: (P, m), which of them to count.
+    """
+    columns = np.ascontiguousarray(rankings.transpose(2, 1, 0))
+    best = (columns == columns.min(axis=0)) & present.T
+    return np.where(present.any(1), best.any(axis=1).sum(0), np.nan)
 
 
 def _mean_tau(rankings: NDArray[Any], present: NDArray[np.bool_]) -> Floats:

@@ -44,6 +44,11 @@ def rao_kupper_given(tally: Tally, *, tie: float | None, position: float, prior_
     )
 
 
+def rao_kupper_stretch(tie: float) -> float:
+    """Return how many times further apart its scores are than those of Bradley and Terry's model, near equality."""
+    return (tie + 2 + 1 / tie) / 4
+
+
 def _rao_kupper(margin: Floats, tie: float, first: Floats, second: Floats, tied: Floats) -> Slopes:
     """Use that P(tie) = (nu^2 - 1) P(i beats j) P(j beats i): a tie is a win for both, and a factor in nu."""
     wins, losses = first + tied, second + tied

@@ -45,25 +45,40 @@ def rankings_of_repeats(ballots: Ballots, pairs: Pairs, prompts: int, items: int
     sources = int(ballots.source.max(initial=0)) + 1
     groups, keys = dense(ballots.prompt * np.int64(sources) + ballots.source, prompts * sources)
     votes = np.bincount(groups, minlength=len(keys))
-    rankings = np.zeros((len(keys), items), np.int8 if items < 64 else np.int32)
+    rankings = np.zeros((len(keys), items), small(items))
     complete = np.zeros(len(keys), bool)
     for members, shown, ranks in by_size(ballots):
         whole = (ranks > 0).all(1) & (votes[groups[members]] == 1) & (shown.shape[1] == items)
         if items > 1 and whole.any():
             target = groups[members[whole]]
-            rankings[target[:, None], shown[whole]] = _doubled_midranks(-ranks[whole])
+            rankings[target[:, None], shown[whole]] = doubled_midranks(-ranks[whole])
             complete[target] = True
     _add_pairwise(groups, pairs, rankings, complete)
-    prompt_of_group = keys // sources
+    incomplete = np.bincount(keys[(votes > 0) & ~complete] // sources, minlength=prompts)
     chosen = np.flatnonzero(complete)
-    counts = np.bincount(prompt_of_group[chosen], minlength=prompts)
-    slot = position_in_group(prompt_of_group[chosen])
-    padded = np.zeros((prompts, int(counts.max(initial=0)), items), rankings.dtype)
-    padded[prompt_of_group[chosen], slot] = rankings[chosen]
-    source = np.zeros(padded.shape[:2], keys.dtype)
-    source[prompt_of_group[chosen], slot] = keys[chosen] % sources
-    incomplete = np.bincount(prompt_of_group[(votes > 0) & ~complete], minlength=prompts)
-    return Repeats(padded, np.arange(padded.shape[1]) < counts[:, None], incomplete, source)
+    return padded(rankings[chosen], keys[chosen] // sources, keys[chosen] % sources, incomplete)
+
+
+def padded(rankings: NDArray[Any], prompt: Codes, source: Codes, incomplete: Codes) -> Repeats:
+    """Return the complete rankings (R, n) of prompts (R,), which ascend, by judges and repeats (R,)."""
+    prompts = len(incomplete)
+    counts = np.bincount(prompt, minlength=prompts)
+    slot = position_in_group(prompt)
+    shape = prompts, int(counts.max(initial=0))
+    found = Repeats(
+        np.zeros((*shape, rankings.shape[1]), rankings.dtype),
+        np.arange(shape[1]) < counts[:, None],
+        incomplete,
+        np.zeros(shape, np.int64),
+    )
+    found.rankings[prompt, slot] = rankings
+    found.source[prompt, slot] = source
+    return found
+
+
+def small(items: int) -> type[np.signedinteger[Any]]:
+    """Return the type of integer that holds twice the mid-rank of any of so many candidates."""
+    return np.int8 if items < 64 else np.int32
 
 
 def _add_pairwise(groups: Codes, pairs: Pairs, rankings: NDArray[Any], complete: NDArray[np.bool_]) -> None:
@@ -85,13 +100,13 @@ def _add_pairwise(groups: Codes, pairs: Pairs, rankings: NDArray[Any], complete:
     lead = np.bincount(cell, won, minlength=len(code) * items * items).reshape(shape) / np.maximum(met, 1)
     covered = (met > 0).sum((1, 2)) == items * (items - 1) // 2
     points = (lead.sum(2) - lead.sum(1))[covered]
-    rankings[code[covered]] = _doubled_midranks(points)
+    rankings[code[covered]] = doubled_midranks(points)
     complete[code[covered]] = True
 
 
-def _doubled_midranks(points: NDArray[Any]) -> Codes:
+def doubled_midranks(points: NDArray[Any]) -> Codes:
     """Return (G, n): twice the mid-rank of each candidate, the one with most points first."""
-    ranks = np.full(points.shape, points.shape[1] + 1)
+    ranks = np.full(points.shape, points.shape[1] + 1, small(points.shape[1]))
     for other in points.T:
         lead = other[:, None] - points
         ranks += (lead > _ROUNDING).astype(np.int8) - (lead < -_ROUNDING).astype(np.int8)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from .batch import FLAGS, Measured
 from .codes import Codes
 from .plan import Portion
+from .ranking_agreement import distinct_winners
+from .tally import Floats
 
 MEASURES = (
     "kendall_w",
@@ -16,6 +18,7 @@ MEASURES = (
     "mean_tau",
     "top_agreement",
     "top_bottom_agreement",
+    "distinct_winners",
     "position_consistency",
     "first_slot_share",
     "zeta",
@@ -33,6 +36,7 @@ class Results:
         ranks: (C,) the rank of each place; 0 where the candidate there has no score.
         scores: (C,) the score of each place.
         standard_errors: (C,) likewise.
+        win_probabilities: (C,) likewise; NaN where unknown.
         voted: (P,) whether there was a valid vote.
         scored: (P,) whether any candidate has a score.
         flags: (P, len(FLAGS)).
@@ -48,19 +52,24 @@ class Results:
         self.ranks = np.zeros(candidates, np.int32)
         self.scores = np.full(candidates, np.nan)
         self.standard_errors = np.full(candidates, np.nan)
+        self.win_probabilities = np.full(candidates, np.nan)
         self.voted = np.zeros(prompts, bool)
         self.scored = np.zeros(prompts, bool)
         self.flags = np.zeros((prompts, len(FLAGS)), bool)
         self.counts: dict[str, NDArray[np.int32]] = {name: np.zeros(prompts, np.int32) for name in COUNTS}
         self.measures = {name: np.full(prompts, np.nan) for name in MEASURES}
 
-    def add(self, portion: Portion, measured: Measured) -> None:
-        """Take in what was measured of a portion; several threads may do so at once, as portions share no prompt."""
+    def add(self, portion: Portion, measured: Measured, win_probabilities: Floats) -> None:
+        """Take in what was measured of a portion, and the chances of each place (P, n).
+
+        Several threads may do so at once, as portions share no prompt.
+        """
         cells = self._offsets[portion.prompts][:, None] + np.arange(portion.items)
         self.places[cells] = measured.order
         self.ranks[cells] = np.where(np.isnan(measured.scores), 0, measured.ranks)
         self.scores[cells] = measured.scores
         self.standard_errors[cells] = measured.standard_errors
+        self.win_probabilities[cells] = win_probabilities
         self.voted[portion.prompts] = measured.voted
         self.scored[portion.prompts] = ~np.isnan(measured.scores[:, 0])
         self.flags[portion.prompts] = measured.flags
@@ -84,6 +93,7 @@ class Results:
             "mean_tau": measured.agreement.mean_tau,
             "top_agreement": measured.agreement.top,
             "top_bottom_agreement": measured.agreement.top_bottom,
+            "distinct_winners": distinct_winners(repeats.rankings, repeats.present),
             "position_consistency": positions.consistency,
             "first_slot_share": positions.first_slot_share,
             "zeta": measured.transitivity.zeta,

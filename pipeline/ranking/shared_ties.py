@@ -1,7 +1,7 @@
 """What all tournaments share in a model with ties: how readily judges call a tie, and the effect of position."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,9 @@ from .tally import Floats, Tally
 CELLS = 4_000_000
 """Pairs of candidates that are looked at together; of more, every n-th tournament is."""
 
+MOST_STRETCH = 10.0
+"""How much wider the prior is made at most: where nine votes in ten are ties."""
+
 
 @dataclass(frozen=True)
 class SharedTies:
@@ -22,11 +25,13 @@ class SharedTies:
         tie: nu, as the model has it.
         position_effect: β, in logits in favour of the earlier slot.
         position_error: Its standard error, taking votes as independent; 0 where β was given.
+        prior_sd: The standard deviation of the prior of the scores.
     """
 
     tie: float
     position_effect: float
     position_error: float
+    prior_sd: float
 
 
 class Fit(Protocol):
@@ -43,10 +48,18 @@ class Given(Protocol):
 
 @dataclass(frozen=True)
 class TieModel:
-    """A model with ties, in its two forms."""
+    """A model with ties.
+
+    Attributes:
+        fit: It with all parameters estimated.
+        given: It with the position effect known.
+        stretch: How many times further apart than in a model in which a tie is half a win for each its scores are, near
+            equality, for a tie parameter.
+    """
 
     fit: Fit
     given: Given
+    stretch: Callable[[float], float]
 
 
 def estimate_ties(
@@ -55,6 +68,7 @@ def estimate_ties(
     as_scored: Iterable[Tally] | None,
     *,
     prior_sd: float,
+    stretch: bool = False,
     position_effect: float | None = None,
 ) -> SharedTies:
     """Return what a model with ties finds in tournaments of any size, taken as one batch.
@@ -65,18 +79,28 @@ def estimate_ties(
         as_scored: The same with conflicts resolved, which tell of ties but no longer of positions; None where that
             changes nothing.
         prior_sd: The standard deviation of the prior of the scores.
+        stretch: Whether that is of scores in which a tie is half a win for each, which are nearer to each other.
         position_effect: β where it is known.
     """
-    error = 0.0
+
+    def stretched(tally: Tally) -> float:
+        if not stretch:
+            return prior_sd
+        tie = model.given(tally, tie=None, position=position_effect or 0.0, prior_sd=prior_sd).tie
+        return prior_sd * min(model.stretch(tie), MOST_STRETCH)
+
+    voted = padded(as_voted)
+    error, spread = 0.0, stretched(voted)
     if position_effect is None:
-        found = model.fit(padded(as_voted), prior_sd=prior_sd, position=True)
+        found = model.fit(voted, prior_sd=spread, position=True)
         position_effect, error = found.position or 0.0, found.position_error or 0.0
         if as_scored is None:
-            return SharedTies(found.tie, position_effect, error)
-    tally = padded(as_voted if as_scored is None else as_scored)
-    return SharedTies(
-        model.given(tally, tie=None, position=position_effect, prior_sd=prior_sd).tie, position_effect, error
-    )
+            return SharedTies(found.tie, position_effect, error, spread)
+    if as_scored is not None:
+        voted = padded(as_scored)
+        spread = stretched(voted)
+    tie = model.given(voted, tie=None, position=position_effect, prior_sd=spread).tie
+    return SharedTies(tie, position_effect, error, spread)
 
 
 def padded(tournaments: Iterable[Tally]) -> Tally:

@@ -12,17 +12,19 @@ NORMAL_95 = 1.959963984540054
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _TINY = 1e-300
 
+_erfc = np.frompyfunc(math.erfc, 1, 1)
+
 
 def log_gamma(x: Floats) -> Floats:
     """Return the logarithm of the gamma function of positive numbers, by Stirling's series from 10 upwards."""
     x = np.asarray(x, np.float64)
     up = np.maximum(np.ceil(10 - x), 0)
-    shift = np.zeros_like(x)
+    product = np.ones_like(x)
     for step in range(int(up.max(initial=0))):
-        shift += np.where(step < up, np.log(np.maximum(x + step, _TINY)), 0)
+        product *= np.where(step < up, np.maximum(x + step, _TINY), 1)
     y = x + up
     series = sum(term / y ** (2 * power + 1) for power, term in enumerate(_STIRLING))
-    result: Floats = (y - 0.5) * np.log(y) - y + math.log(2 * math.pi) / 2 + series - shift
+    result: Floats = (y - 0.5) * np.log(y) - y + math.log(2 * math.pi) / 2 + series - np.log(product)
     return result
 
 
@@ -85,3 +87,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     middle = (share + z / 2) / (1 + z)
     reach = math.sqrt(z * (share * (1 - share) + z / 4)) / (1 + z)
     return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def normal_cdf(x: Floats) -> Floats:
+    """Return the chance that a standard normal variable is below each of the values."""
+    return 0.5 * np.asarray(_erfc(-x / math.sqrt(2)), dtype=np.float64)

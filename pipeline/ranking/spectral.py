@@ -1,4 +1,4 @@
-"""PageRank and rank centrality: scores as the time that a walk from losers to winners spends with each item."""
+"""PageRank, rank centrality and Luce spectral ranking: how long a walk from losers to winners stays with each item."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ class PageRank:
 
 
 @dataclass(frozen=True)
-class RankCentrality:
-    """What the walk found.
+class LogShares:
+    """What a walk found whose shares of time are estimates of strength.
 
     Attributes:
         scores: (P, n), the log of the share of time, in logits; each prompt's sum is zero.
         pseudo_wins: The wins that were added to either side of every compared pair.
-        restart: The chance of jumping anywhere in a step.
+        restart: How often the walk jumped anywhere instead of moving on.
     """
 
     scores: Floats
@@ -51,18 +51,18 @@ def pagerank(tally: Tally, *, damping: float = 0.85) -> PageRank:
     if not 0 <= damping < 1:
         raise ValueError(f"damping must be at least 0 and below 1, not {damping}")
     losses = tally.points.transpose(0, 2, 1)
-    n = losses.shape[1]
+    prompts, n, _ = losses.shape
     total = losses.sum(axis=2, keepdims=True)
     steps = np.where(total > 0, losses / np.where(total > 0, total, 1.0), 1 / max(n, 1))
-    return PageRank(_stationary(steps, 1 - damping), damping)
+    return PageRank(_stationary(damping * steps, np.full(prompts, 1 - damping)), damping)
 
 
-def rank_centrality(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 1e-6) -> RankCentrality:
+def rank_centrality(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 1e-6) -> LogShares:
     """Return the log of the stationary law of a walk that moves from i to j with the chance that j beats i.
 
     A step picks one of the items, each with chance 1 / d where d is the largest number of opponents any item has, and
-    moves there by the share of the pair's points that it won, or stays. Under Bradley-Terry with equally many votes for
-    each pair the scores estimate theta, without a fit.
+    moves there by the share of the pair's points that it won, or stays. Every pair counts the same, however many votes
+    it has. Under Bradley and Terry's model the scores estimate theta, without a fit.
 
     Two regularisations keep them finite. `pseudo_wins` are added to either side of every pair that was compared, so
     that one unanimous pair does not hold the walk for ever; 0 is the plain method. With chance `restart` the walk jumps
@@ -76,27 +76,66 @@ def rank_centrality(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 
     Raises:
         ValueError: if `restart` is not above 0 and at most 1, or `pseudo_wins` is negative.
     """
+    lost = _lost(tally, pseudo_wins, restart)
+    votes = lost + lost.transpose(0, 2, 1)
+    met = votes > 0
+    degree = met.sum(axis=2).max(axis=1, initial=1)
+    steps = lost / np.where(met, votes, 1.0) / degree[:, None, None]
+    shares = _stationary((1 - restart) * steps, np.full(len(steps), restart))
+    return LogShares(_centred_logs(shares), pseudo_wins, restart)
+
+
+def luce_spectral(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 1e-6) -> LogShares:
+    """Return the log of the stationary law of a walk in continuous time, which votes move from losers to winners.
+
+    From i it moves to j at a rate of one for each vote that j won against i, so every vote counts the same, unlike in
+    `rank_centrality`, where every pair does; where all pairs have equally many votes, the two are one. Under Bradley
+    and Terry's model the scores estimate theta, without a fit: with rates divided by the sum of the strengths of i and
+    j, and the strengths renewed from the walk again and again, this becomes the maximum of its likelihood (which
+    `bradley_terry` finds faster), and the scores are what the first round of that finds.
+
+    `pseudo_wins` are added to either side of every pair that was compared, for the same reason as there. The walk jumps
+    anywhere at a rate of `restart` times that at which it leaves the item where it stays longest, so that parts that
+    never met each get time in proportion to their number of items, and an item without votes stands at the mean of the
+    shares. A tie is half a vote each way, conflicting votes count both ways, a missing pair is no move. All-tied items
+    that were compared equally, and those of an empty prompt, have 0.
+
+    Source: Maystre and Grossglauser (2015), NIPS 28.
+
+    Raises:
+        ValueError: if `restart` is not above 0 and at most 1, or `pseudo_wins` is negative.
+    """
+    lost = _lost(tally, pseudo_wins, restart)
+    leaving = lost.sum(axis=2)
+    slowest = np.where(leaving > 0, leaving, np.inf).min(axis=1, initial=np.inf)
+    jump = np.where(slowest < np.inf, restart * slowest, 1.0)
+    return LogShares(_centred_logs(_stationary(lost, jump)), pseudo_wins, restart)
+
+
+def _lost(tally: Tally, pseudo_wins: float, restart: float) -> Floats:
+    """Return (P, n, n), the votes that i lost to j, and the pseudo-wins of j where the two met."""
     if not 0 < restart <= 1:
         raise ValueError(f"restart must be above 0 and at most 1, not {restart}")
     if pseudo_wins < 0:
         raise ValueError(f"pseudo_wins must not be negative, not {pseudo_wins}")
     points = tally.points
-    n = points.shape[1]
-    votes = points + points.transpose(0, 2, 1)
-    met = votes > 0
-    lost = np.where(met, (points.transpose(0, 2, 1) + pseudo_wins) / np.where(met, votes + 2 * pseudo_wins, 1.0), 0.0)
-    degree = met.sum(axis=2).max(axis=1, initial=1)
-    steps = lost / degree[:, None, None]
+    met = points + points.transpose(0, 2, 1) > 0
+    return np.where(met, points.transpose(0, 2, 1) + pseudo_wins, 0.0)
+
+
+def _stationary(rates: Floats, jump: Floats) -> Floats:
+    """Return the stationary law (P, n) of a walk that moves at rates (P, n, n), and jumps anywhere at a rate (P,)."""
+    prompts, n, _ = rates.shape
+    system = -rates.transpose(0, 2, 1)
     diagonal = np.arange(n)
-    steps[:, diagonal, diagonal] = 1 - steps.sum(axis=2)
-    logs = np.log(_stationary(steps, restart))
-    return RankCentrality(logs - logs.mean(axis=1, keepdims=True) if n else logs, pseudo_wins, restart)
-
-
-def _stationary(steps: Floats, restart: float) -> Floats:
-    """Return the stationary law (P, n) of steps (P, n, n), rows summing to 1, mixed with a jump anywhere."""
-    prompts, n, _ = steps.shape
-    system = np.eye(n) - (1 - restart) * steps.transpose(0, 2, 1)
-    law = np.linalg.solve(system, np.full((prompts, n, 1), restart / max(n, 1)))[:, :, 0]
+    system[:, diagonal, diagonal] += rates.sum(axis=2) + jump[:, None]
+    arriving = np.broadcast_to(jump[:, None, None] / max(n, 1), (prompts, n, 1))
+    law = np.linalg.solve(system, arriving)[:, :, 0]
     shares: Floats = law / law.sum(axis=1, keepdims=True)
     return shares
+
+
+def _centred_logs(shares: Floats) -> Floats:
+    logs = np.log(shares)
+    centred: Floats = logs - logs.mean(axis=1, keepdims=True) if shares.shape[1] else logs
+    return centred

@@ -8,9 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from .codes import Codes, position_in_group
+from .special import normal_cdf
 from .tally import Floats
-
-_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,8 @@ def trueskill(
     evidence of exactly equal performances). With two items this is TrueSkill itself; with more, the corrections of all
     pairs are added up as in K-Sort Arena, which counts every pair as if it were a match of its own, so the deviations
     shrink too fast; `kappa` is the least factor of a variance. Matches are taken in the order given, and the order
-    matters a little. Items without matches keep `mu` and `sigma`; every answer is finite.
+    matters a little. Items without matches keep `mu` and `sigma`; conflicting matches pull to and fro; every answer is
+    finite.
 
     Source: Herbrich, Minka and Graepel (2006), NIPS 19; "K-Sort Arena" (arXiv 2408.14468), for more than two items.
 
@@ -152,21 +152,17 @@ def _density(x: Floats) -> Floats:
     return found
 
 
-def _chance(x: Floats) -> Floats:
-    return 0.5 * np.asarray(_erfc(-x / math.sqrt(2)), dtype=np.float64)
-
-
 def _win(x: Floats) -> tuple[Floats, Floats]:
     """Return the corrections of mean and variance, v = N(x) / Phi(x) and w = v (v + x), for a winner's lead x."""
     near, far = np.maximum(x, -30.0), np.minimum(x, -30.0)
-    v = np.where(x > -30, _density(near) / _chance(near), -far - 1 / far + 2 / far**3)  # the first terms of the tail
+    v = np.where(x > -30, _density(near) / normal_cdf(near), -far - 1 / far + 2 / far**3)  # the first terms of the tail
     return v, v * (v + x)
 
 
 def _draw(x: Floats, margin: Floats) -> tuple[Floats, Floats]:
     """Return the corrections of mean and variance after a draw, for any lead x."""
     low, high = -margin - np.abs(x), margin - np.abs(x)
-    inside = _chance(high) - _chance(low)
+    inside = normal_cdf(high) - normal_cdf(low)
     likely = inside > 1e-200
     inside = np.where(likely, inside, 1.0)
     v = np.where(likely, (_density(low) - _density(high)) / inside, high)  # in the limit the lead falls to the margin

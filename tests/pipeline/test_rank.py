@@ -68,6 +68,7 @@ def test_the_output_is_a_rankings_table_and_says_how_it_was_made(write_lines: Wr
         "prior_sd": None,
         "conflicts": "both",
         "weights": {},
+        "vote_weight": "none",
         "criterion": None,
     }
     assert [one["name"] for one in made.inputs] == ["votes.jsonl"]
@@ -364,12 +365,12 @@ def test_scores_stay_with_their_ids_whatever_the_order_of_rows_and_the_names(
     for prompt, row in plain.items():
         twin = other[prompt]
         for name in RANKINGS.schema.names[7:]:
-            if name not in {"models", "ranks", "scores", "standard_errors", "flags"}:
+            if name not in {"models", "ranks", "scores", "standard_errors", "win_probabilities", "flags"}:
                 assert twin[name] == pytest.approx(row[name], abs=1e-6), name
         if row["scores"] is None:
             assert twin["scores"] is None
             continue
-        for column in ("ranks", "scores", "standard_errors"):
+        for column in ("ranks", "scores", "standard_errors", "win_probabilities"):
             mine = dict(zip(row["response_ids"], row[column], strict=True))
             theirs = dict(zip(twin["response_ids"], twin[column], strict=True))
             for name, value in mine.items():

@@ -202,3 +202,17 @@ def test_other_batches_give_the_same_votes(
     assert told(cut) == told(whole)
     assert cut.prompt_ids.equals(whole.prompt_ids)
     assert cut.response_ids.equals(whole.response_ids)
+
+
+def test_a_parquet_file_may_hold_codes_or_long_strings(write_lines: WriteLines, tmp_path: Path) -> None:
+    rows = [vote("ba", [2, 1], status="ok"), vote("ab", None, "q", status="error"), vote("ab", [1, None], "q", "k")]
+    long = pa.large_string()
+    coded = pa.dictionary(pa.uint8(), long)
+    schema = {"prompt_id": coded, "judge": long, "shown": pa.large_list(long), "ranks": pa.large_list(pa.int64())}
+    table = pa.table(
+        {name: pa.array([row[name] for row in rows], kind) for name, kind in schema.items()}
+        | {"status": pa.array([row.get("status") for row in rows]).dictionary_encode()}
+    )
+    for rows_of_group in (1, 2, 3):
+        pq.write_table(table, tmp_path / "votes.parquet", row_group_size=rows_of_group)
+        assert told(read_votes(tmp_path / "votes.parquet")) == told(read_votes(write_lines("votes.jsonl", rows)))

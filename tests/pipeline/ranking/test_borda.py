@@ -87,3 +87,24 @@ def test_equal_weights_leave_standard_errors_as_they_are() -> None:
     plain, heavy = borda(ballots, 1, 3), borda(replace(ballots, weight=np.full(3, 4.0)), 1, 3)
     assert heavy.standard_errors == pytest.approx(plain.standard_errors)
     assert np.isnan(borda(replace(ballots_of([([0, 1], [1, 2])]), weight=np.array([5.0])), 1, 2).standard_errors).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_equals_a_count_ballot_by_ballot_with_ties_weights_and_candidates_that_were_not_ranked(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    shown = [random.permutation(5)[: random.integers(1, 6)] for _ in range(12)]
+    ranks = [random.integers(0, 4, len(items)) for items in shown]
+    weights = random.choice([0.5, 1, 2], 12)
+    points, total = np.zeros(5), np.zeros(5)
+    for items, placing, weight in zip(shown, ranks, weights, strict=True):
+        placed = {item: rank for item, rank in zip(items.tolist(), placing.tolist(), strict=True) if rank}
+        for item, rank in placed.items() if len(placed) > 1 else ():
+            others = [other for name, other in placed.items() if name != item]
+            beaten = sum((rank < other) + (rank == other) / 2 for other in others)
+            points[item] += weight * beaten * 4 / len(others)
+            total[item] += weight
+    nothing = np.zeros(12, np.int64)
+    offsets = np.cumsum([0, *map(len, shown)])
+    ballots = Ballots(nothing, nothing, nothing == 0, offsets, np.concatenate(shown), np.concatenate(ranks), weights)
+    expected = np.where(total > 0, points / np.where(total > 0, total, 1), np.nan)
+    assert borda(ballots, 1, 5).scores[0] == pytest.approx(expected, nan_ok=True)

@@ -8,6 +8,7 @@ import pytest
 
 from prefpipe.pipeline.ranking.bradley_terry import bradley_terry
 from prefpipe.pipeline.ranking.davidson import davidson
+from prefpipe.pipeline.ranking.eigenvector import eigenvector
 from prefpipe.pipeline.ranking.tally import Floats, Tally
 
 FOOD = (
@@ -72,3 +73,20 @@ def test_strengths_of_bradley_and_terry_are_those_of_evalica(table: str, shares:
 def test_newmans_strengths_with_ties_are_those_of_evalica(table: str, strengths: list[float]) -> None:
     found = davidson(counted(table), prior_sd=1e4).scores[0]
     assert found == pytest.approx(centred(strengths), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("table", "weakness"),
+    [
+        ("food", [0.5285337049443669, 0.43994838306559647, 0.5053087904169826, 0.4548697924168706, 0.2546645661447762]),
+        (
+            "simple",
+            [0.6955953825629274, 0.41775362411253586, 0.41958162945500665, 0.2806190746997715, 0.2946746755941242],
+        ),
+    ],
+)
+def test_eigenvectors_of_the_losses_are_those_of_evalica(table: str, weakness: list[float]) -> None:
+    """Of length 1 there, the largest entry being that of the weakest item."""
+    lost = counted(table).points.transpose(0, 2, 1)
+    found = eigenvector(Tally(lost, np.zeros_like(lost), np.zeros_like(lost)), pseudo_wins=0, link=1e-12).scores[0]
+    assert found / np.linalg.norm(found) == pytest.approx(weakness, abs=1e-6)

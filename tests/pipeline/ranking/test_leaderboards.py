@@ -172,3 +172,16 @@ def test_intervals_hold_the_truth_as_often_as_they_say(prompts: int, per_prompt:
     assert (held / times <= 0.98).all()
     assert 0.93 <= held.mean() / times <= 0.97
     assert 0.92 <= position_held / times <= 0.98
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"bradley-terry", "elo", "copeland"}))
+def test_intervals_of_other_methods_hold_what_infinitely_many_prompts_would_give(method: str) -> None:
+    """Not of elo, whose ratings mean another thing after more votes, nor of copeland, whose scores move in steps."""
+    grouped = Grouped.of(votes(np.random.default_rng(10), 30_000, 8))
+    truth = estimate(method, grouped, draw_prompts(grouped, draws=2, seed=0), position=None).scores
+    held, times = 0, 60
+    for seed in range(times):
+        one, drawn = found(method, votes(np.random.default_rng([11, seed]), 60, 8))
+        low, high = interval(one.scores, one.drawn, groups=drawn.groups)
+        held += int(((low < truth) & (truth < high)).sum())
+    assert 0.9 <= held / times / 4 <= 0.99

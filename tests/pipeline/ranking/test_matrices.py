@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from prefpipe.pipeline.ranking.matrices import inverse, product
+from prefpipe.pipeline.ranking.matrices import inverse, product, solution
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 24, 25, 40])
@@ -19,3 +19,14 @@ def test_product_multiplies_each_matrix_with_its_vector() -> None:
     matrices, vectors = random.normal(size=(3, 3, 4)), random.normal(size=(3, 4))
     for index, result in enumerate(product(matrices, vectors).T):
         np.testing.assert_allclose(result, matrices[:, :, index] @ vectors[:, index])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 24, 25, 40])
+def test_a_solution_times_its_matrix_is_the_vector(size: int) -> None:
+    random = np.random.default_rng(size)
+    root, vectors = random.normal(size=(size, size, 5)), random.normal(size=(size, 5))
+    matrices = np.einsum("ikp,jkp->ijp", root, root) + np.eye(size)[:, :, None]
+    before = matrices.copy(), vectors.copy()
+    np.testing.assert_allclose(product(matrices, solution(matrices, vectors)), vectors, atol=1e-9)
+    np.testing.assert_array_equal(matrices, before[0])
+    np.testing.assert_array_equal(vectors, before[1])

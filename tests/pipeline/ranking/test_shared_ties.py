@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
 
-from prefpipe.pipeline.ranking.davidson import davidson, davidson_given
-from prefpipe.pipeline.ranking.rao_kupper import rao_kupper, rao_kupper_given
+from prefpipe.pipeline.ranking.bradley_terry import bradley_terry
+from prefpipe.pipeline.ranking.davidson import davidson, davidson_given, davidson_stretch
+from prefpipe.pipeline.ranking.rao_kupper import rao_kupper, rao_kupper_given, rao_kupper_stretch
 from prefpipe.pipeline.ranking.shared_ties import TieModel, estimate_ties, padded
 from prefpipe.pipeline.ranking.tally import Tally
 
-MODELS = {"davidson": TieModel(davidson, davidson_given), "rao-kupper": TieModel(rao_kupper, rao_kupper_given)}
+MODELS = {
+    "davidson": TieModel(davidson, davidson_given, davidson_stretch),
+    "rao-kupper": TieModel(rao_kupper, rao_kupper_given, rao_kupper_stretch),
+}
 
 
 def counted(prompts: int, items: int, seed: int) -> Tally:
@@ -64,3 +68,16 @@ def test_padding_adds_nothing_and_thins_what_is_too_much(monkeypatch: pytest.Mon
     assert padded([]).first_wins.shape == (0, 0, 0)
     monkeypatch.setattr("prefpipe.pipeline.ranking.shared_ties.CELLS", 40)
     assert padded([counted(2, 2, 0), counted(3, 4, 0)]).first_wins.shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_a_prior_for_ties_as_half_wins_is_widened_as_scores_are_further_apart(model: TieModel) -> None:
+    wins = np.array([[[0.0, 520], [480, 0]]])
+    close = Tally(wins / 2, wins / 2, np.array([[[0.0, 500], [0, 0]]]))
+    shared = estimate_ties(model, [close], None, prior_sd=10, position_effect=0.0, stretch=True)
+    apart = model.given(close, tie=shared.tie, position=0.0, prior_sd=1e4).scores[0]
+    with_half_wins = bradley_terry(close, prior_sd=1e4).scores[0]
+    assert apart / with_half_wins == pytest.approx(np.full(2, model.stretch(shared.tie)), rel=1e-3)
+    assert shared.prior_sd == pytest.approx(10 * model.stretch(shared.tie), rel=1e-3)
+    only_ties = Tally(0 * wins, 0 * wins, wins)
+    assert estimate_ties(model, [only_ties], None, prior_sd=1.0, position_effect=0.0, stretch=True).prior_sd == 10

@@ -1,9 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefpipe.pipeline.ranking.spectral import pagerank, rank_centrality
+from prefpipe.pipeline.ranking.bradley_terry import bradley_terry
+from prefpipe.pipeline.ranking.spectral import luce_spectral, pagerank, rank_centrality
 from prefpipe.pipeline.ranking.tally import Floats, Tally
 
 FOOD = (
@@ -58,6 +61,50 @@ def test_golden_rank_centrality_of_choix() -> None:
     assert rank_centrality(of_points(points), pseudo_wins=0).scores == pytest.approx(np.zeros((1, 3)), abs=1e-5)
 
 
+def test_golden_luce_spectral_ranking_of_choix() -> None:
+    """choix, testcase-pairwise-2 (MIT): two votes for 0 over 1, one for 1 over 2, one for 2 over 0."""
+    points = np.array([[[0.0, 2, 0], [0, 0, 1], [1, 0, 0]]])
+    found = luce_spectral(of_points(points), pseudo_wins=0).scores[0]
+    assert found == pytest.approx([0.23104906, -0.46209812, 0.23104906], abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_luce_spectral_ranking_is_the_null_vector_of_the_rates(seed: int) -> None:
+    tally = counts(seed, n=5, most=4)
+    points = tally.points[0]
+    rates = np.where(points + points.T > 0, points.T + 0.5, 0)
+    shares = np.linalg.svd((rates - np.diag(rates.sum(axis=1))).T)[2][-1]
+    logs = np.log(np.abs(shares))
+    assert luce_spectral(tally).scores[0] == pytest.approx(logs - logs.mean(), abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_luce_spectral_ranking_again_and_again_is_bradley_and_terrys_maximum(seed: int) -> None:
+    """With rates divided by the sum of the strengths so far, as in the source."""
+    points = counts(seed, most=4).points + 0.25 * ~np.eye(5, dtype=bool)
+    scores = np.zeros((1, 5))
+    for _ in range(60):
+        odds = np.exp(scores)
+        rates = points / (odds[:, :, None] + odds[:, None, :])
+        scores = luce_spectral(of_points(rates), pseudo_wins=0, restart=1e-12).scores
+    assert scores == pytest.approx(bradley_terry(of_points(points), prior_sd=np.inf).scores, abs=1e-6)
+
+
+def test_with_as_many_votes_on_each_pair_luce_spectral_ranking_is_rank_centrality() -> None:
+    random = np.random.default_rng(2)
+    wins = np.triu(random.integers(0, 9, (1, 6, 6)), 1).astype(float)
+    points = of_points(wins + np.triu(8 - wins, 1).transpose(0, 2, 1))
+    assert luce_spectral(points).scores == pytest.approx(rank_centrality(points).scores, abs=1e-4)
+
+
+def test_luce_spectral_ranking_lets_every_vote_count_the_same() -> None:
+    """Item 0 leads by 300 to 100 in direct votes, and trails in two single ones that centrality takes for as much."""
+    points = np.array([[[0.0, 300, 0], [100, 0, 1], [1, 0, 0]]])
+    by_vote, by_pair = (rule(of_points(points), pseudo_wins=0).scores[0] for rule in (luce_spectral, rank_centrality))
+    assert by_vote[0] - by_vote[1] > np.log(2.9)
+    assert by_pair[0] < by_pair[1]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_long_walks(seed: int) -> None:
     tally = counts(seed, n=4)
@@ -90,10 +137,11 @@ def test_an_impossible_damping_is_refused(damping: float) -> None:
 
 
 def test_impossible_regularisations_are_refused() -> None:
-    with pytest.raises(ValueError, match="restart must be above 0"):
-        rank_centrality(counts(0), restart=0)
-    with pytest.raises(ValueError, match="pseudo_wins must not be negative"):
-        rank_centrality(counts(0), pseudo_wins=-1)
+    for rule in (rank_centrality, luce_spectral):
+        with pytest.raises(ValueError, match="restart must be above 0"):
+            rule(counts(0), restart=0)
+        with pytest.raises(ValueError, match="pseudo_wins must not be negative"):
+            rule(counts(0), pseudo_wins=-1)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0), (2, 1), (2, 4)])
@@ -101,22 +149,25 @@ def test_nothing_to_compare_is_the_same_score_for_all(shape: tuple[int, int]) ->
     none = of_points(np.zeros((*shape, shape[1])))
     assert pagerank(none).scores == pytest.approx(np.full(shape, 1 / max(shape[1], 1)))
     assert rank_centrality(none).scores == pytest.approx(np.zeros(shape), abs=1e-9)
+    assert luce_spectral(none).scores == pytest.approx(np.zeros(shape), abs=1e-9)
 
 
 def test_parts_that_never_met_get_time_in_proportion_to_their_items() -> None:
     points = np.zeros((1, 5, 5))
     points[0, 0, 1] = points[0, 2, 3] = 3
-    shares = np.exp(rank_centrality(of_points(points)).scores[0])
-    shares /= shares.sum()
-    assert [shares[:2].sum(), shares[2:4].sum(), shares[4]] == pytest.approx([0.4, 0.4, 0.2])
+    for rule in (rank_centrality, luce_spectral):
+        shares = np.exp(rule(of_points(points)).scores[0])
+        shares /= shares.sum()
+        assert [shares[:2].sum(), shares[2:4].sum(), shares[4]] == pytest.approx([0.4, 0.4, 0.2])
 
 
 def test_an_item_that_is_never_left_is_ahead_by_a_finite_amount() -> None:
     points = of_points(np.array([[[0.0, 3, 3], [0, 0, 2], [0, 1, 0]]]))
-    plain = rank_centrality(points, pseudo_wins=0).scores
-    assert np.isfinite(plain).all()
-    assert plain[0, 0] - plain[0, 1] > 10
-    assert rank_centrality(points).scores[0, 0] - rank_centrality(points).scores[0, 1] < 3
+    for rule in (rank_centrality, luce_spectral):
+        plain, held = rule(points, pseudo_wins=0).scores, rule(points).scores
+        assert np.isfinite(plain).all()
+        assert plain[0, 0] - plain[0, 1] > 10
+        assert held[0, 0] - held[0, 1] < 3
 
 
 def test_all_tied_items_are_equal() -> None:
@@ -124,14 +175,16 @@ def test_all_tied_items_are_equal() -> None:
     tied = Tally(none, none, np.triu(np.full((1, 4, 4), 3.0), 1))
     assert pagerank(tied).scores == pytest.approx(np.full((1, 4), 0.25))
     assert rank_centrality(tied).scores == pytest.approx(np.zeros((1, 4)), abs=1e-9)
+    assert luce_spectral(tied).scores == pytest.approx(np.zeros((1, 4)), abs=1e-9)
 
 
-def test_rank_centrality_finds_the_scores_that_made_many_votes() -> None:
+def test_walks_find_the_scores_that_made_many_votes() -> None:
     random = np.random.default_rng(1)
     theta = np.array([1.2, 0.4, 0, -0.5, -1.1])
     wins = np.triu(random.binomial(20000, 1 / (1 + np.exp(theta[None, :] - theta[:, None]))), 1)
     points = (wins + np.triu(20000 - wins, 1).T).astype(float)[None]
     assert rank_centrality(of_points(points)).scores[0] == pytest.approx(theta, abs=0.03)
+    assert luce_spectral(of_points(points)).scores[0] == pytest.approx(theta, abs=0.03)
 
 
 @settings(max_examples=30, deadline=None)
@@ -140,9 +193,8 @@ def test_names_of_items_and_other_prompts_do_not_matter(seed: int, order: list[i
     points = counts(seed, prompts=3).points
     moved = of_points(points[1:2][:, order][:, :, order])
     assert pagerank(moved).scores == pytest.approx(pagerank(of_points(points)).scores[1:2][:, order])
-    assert rank_centrality(moved).scores == pytest.approx(
-        rank_centrality(of_points(points)).scores[1:2][:, order], abs=1e-7
-    )
+    for rule in (rank_centrality, luce_spectral):
+        assert rule(moved).scores == pytest.approx(rule(of_points(points)).scores[1:2][:, order], abs=1e-7)
 
 
 @settings(max_examples=30, deadline=None)
@@ -154,6 +206,8 @@ def test_every_vote_twice_or_a_quarter_changes_nothing_without_pseudo_wins(seed:
     assert pagerank(of_points(tally.points / 4)).scores == pytest.approx(pagerank(tally).scores)
     once = rank_centrality(tally, pseudo_wins=0, restart=0.01).scores
     assert rank_centrality(twice, pseudo_wins=0, restart=0.01).scores == pytest.approx(once)
+    once = luce_spectral(tally, pseudo_wins=0, restart=0.01).scores
+    assert luce_spectral(twice, pseudo_wins=0, restart=0.01).scores == pytest.approx(once)
 
 
 @settings(max_examples=60, deadline=None)
@@ -162,13 +216,8 @@ def test_an_extra_win_never_lowers_the_winner(seed: int, pair: list[int]) -> Non
     points = counts(seed).points
     more = points.copy()
     more[0, pair[0], pair[1]] += 1
-    for before, after in (
-        (pagerank(of_points(points)).scores, pagerank(of_points(more)).scores),
-        (
-            rank_centrality(of_points(points), pseudo_wins=1e-3).scores,
-            rank_centrality(of_points(more), pseudo_wins=1e-3).scores,
-        ),
-    ):
+    for rule in (pagerank, partial(rank_centrality, pseudo_wins=1e-3), partial(luce_spectral, pseudo_wins=1e-3)):
+        before, after = (rule(of_points(each)).scores for each in (points, more))
         ahead = after[0, pair[0]] - after[0, pair[1]]
         assert (
             ahead >= before[0, pair[0]] - before[0, pair[1]] - 1e-9

@@ -1,0 +1,81 @@
+"""Each prompt's candidates, counted from 0 in order of their ids."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from .codes import Codes
+
+PART = 1 << 16
+"""Votes that are looked at together."""
+
+PREFIX = 8
+"""Bytes of an id that are compared first, as one number; where those of two candidates are equal, whole ids are."""
+
+
+def local_codes(
+    prompt: Codes, sizes: Codes, response: Codes, prompts: int, responses: pa.Array
+) -> tuple[Codes, pa.Array, NDArray[np.int64]]:
+    """Count each prompt's candidates from 0 in order of id; return slots, ids, and where each prompt's ids begin.
+
+    Args:
+        prompt: (V,) the prompt of each vote.
+        sizes: (V,) how many slots it has.
+        response: (S,) what stands in each slot, as a code of `responses`; it is overwritten.
+        prompts: The number of prompts.
+        responses: The ids, each once.
+    """
+    owner = np.empty(len(responses), np.int32)
+    alone = True
+    for votes, slots in _parts(sizes):
+        owner[response[slots]] = np.repeat(prompt[votes], sizes[votes])
+    for votes, slots in _parts(sizes):
+        alone = alone and bool((owner.take(response[slots]) == np.repeat(prompt[votes], sizes[votes])).all())
+    if alone:
+        candidate, text = response, np.arange(len(responses))
+    else:
+        keys = pa.array(np.repeat(prompt, sizes) * np.int64(len(responses)) + response).dictionary_encode()
+        candidate, distinct = keys.indices.to_numpy(), keys.dictionary.to_numpy()
+        owner, text = (distinct // len(responses)).astype(np.int32), distinct % len(responses)
+    order = _by_id(owner, text, responses)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=prompts))])
+    local = np.empty(len(order), np.int32)
+    local[order] = np.arange(len(order)) - starts[owner[order]]
+    for _, slots in _parts(sizes):
+        response[slots] = local.take(candidate[slots])
+    return response, responses.take(pa.array(text[order])), starts
+
+
+def _parts(sizes: Codes) -> Iterator[tuple[slice, slice]]:
+    """Yield some votes and their slots at a time, so that little memory serves for all."""
+    end = 0
+    for start in range(0, len(sizes), PART):
+        votes = slice(start, start + PART)
+        begin, end = end, end + int(sizes[votes].sum())
+        yield votes, slice(begin, end)
+
+
+def _by_id(owner: Codes, text: Codes, responses: pa.Array) -> NDArray[np.int64]:
+    """Return the order of candidates by prompt, and by id within it."""
+    prefix = _prefixes(responses)
+    order = _by_place(owner, text, np.argsort(prefix))
+    owners, prefixes = owner[order], prefix[text[order]]
+    if ((owners[1:] == owners[:-1]) & (prefixes[1:] == prefixes[:-1])).any():
+        order = _by_place(owner, text, pc.array_sort_indices(responses).to_numpy())
+    return order
+
+
+def _by_place(owner: Codes, text: Codes, ascending: Codes) -> NDArray[np.int64]:
+    place = np.empty(len(ascending), np.int64)
+    place[ascending] = np.arange(len(ascending))
+    order: NDArray[np.int64] = np.argsort(owner * np.int64(len(ascending)) + place[text])
+    return order
+
+
+def _prefixes(texts: pa.Array) -> NDArray[np.uint64]:
+    """Return the first bytes of texts as numbers in the same order, shorter ones filled up with zeros."""
+    filled = pc.binary_slice(pc.ascii_rpad(texts, PREFIX, "\0").cast(pa.binary()), 0, PREFIX)
+    return np.frombuffer(b"" if not len(filled) else filled.buffers()[2], ">u8", len(filled)).astype(np.uint64)
