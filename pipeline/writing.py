@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -75,7 +75,9 @@ class TableWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._remove_orphans()
             if is_parquet(self.path):
-                self._parquet = pq.ParquetWriter(self._partial, self._schema, compression="zstd")
+                self._parquet = pq.ParquetWriter(
+                    self._partial, self._schema, compression="zstd", use_dictionary=_repeating(self._schema)
+                )
             else:
                 self._lines = self._partial.open("wb")
         except OSError as error:
@@ -160,3 +162,20 @@ def _is_running(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Return the columns whose values may come again, by their names in Parquet; to look among floats takes time."""
+    return [
+        path for field in schema for path, kind in _leaves(field.name, field.type) if not pa.types.is_floating(kind)
+    ]
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    if pa.types.is_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    elif pa.types.is_struct(kind):
+        for part in kind:
+            yield from _leaves(f"{path}.{part.name}", part.type)
+    else:
+        yield path, kind

@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +12,8 @@ import pyarrow.parquet as pq
 from ..errors import UsageError
 from ..reading import open_parquet, read
 from ..tables import TableKind
+
+_AHEAD = 4
 
 
 def read_encoded(path: str | Path, kind: TableKind, encoded: Collection[str]) -> Iterator[pa.Table]:
@@ -29,14 +33,24 @@ def read_encoded(path: str | Path, kind: TableKind, encoded: Collection[str]) ->
     strings = [leaf.path for leaf in map(leaves.column, range(len(leaves))) if leaf.physical_type == "BYTE_ARRAY"]
     file = pq.ParquetFile(path, read_dictionary=[leaf for leaf in strings if leaf.split(".")[0] in encoded])
     present = [name for name in kind.schema.names if name in file.schema_arrow.names]
-    for number in range(file.num_row_groups):
-        try:
-            group = file.read_row_group(number, present)
-        except (OSError, pa.ArrowException) as error:
-            raise UsageError(f"{path} is damaged: {error}.", "Copy it again, or make it anew.") from error
+    for group in _groups(file, path, present):
         if any(group[name].null_count for name in kind.needed if not kind.schema.field(name).nullable):
             deque(read(path, kind), maxlen=0)  # which says in which row
         yield pa.table({column.name: _as_wanted(group, column, encoded) for column in kind.schema})
+
+
+def _groups(file: pq.ParquetFile, path: str | Path, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield the row groups; the next ones are read while whoever asked works on one."""
+    with ThreadPoolExecutor(1) as reader:
+        numbers = iter(range(file.num_row_groups))
+        ahead = deque(reader.submit(file.read_row_group, number, columns) for number in islice(numbers, _AHEAD))
+        while ahead:
+            try:
+                group = ahead.popleft().result()
+            except (OSError, pa.ArrowException) as error:
+                raise UsageError(f"{path} is damaged: {error}.", "Copy it again, or make it anew.") from error
+            ahead.extend(reader.submit(file.read_row_group, number, columns) for number in islice(numbers, 1))
+            yield group
 
 
 def _as_wanted(group: pa.Table, column: pa.Field, encoded: Collection[str]) -> pa.ChunkedArray | pa.Array:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prefpipe.pipeline.errors import UsageError
 from prefpipe.pipeline.provenance import Provenance
 from prefpipe.pipeline.reading import provenance, read
-from prefpipe.pipeline.tables import KINDS, RANKINGS, TableKind
+from prefpipe.pipeline.tables import KINDS, RANKINGS, RESPONSES, TableKind
 from prefpipe.pipeline.writing import TableWriter, spare_inputs
 
 Row = dict[str, Any]
@@ -231,3 +231,16 @@ def test_an_output_never_replaces_what_it_is_made_from(tmp_path: Path, spelling:
     with pytest.raises(UsageError, match="would be replaced"):
         spare_inputs(tmp_path / spelling, None, tmp_path / "p.jsonl")
     spare_inputs(tmp_path / "other.jsonl", tmp_path / "p.jsonl", "-")
+
+
+def test_what_repeats_is_written_once_and_numbers_are_not_searched_for_repeats(tmp_path: Path) -> None:
+    path, conversation = tmp_path / "r.parquet", [{"role": "user", "content": "the same prompt " * 50}]
+    same = {"prompt_id": "p", "prompt": conversation, "metadata": "{}", "model": "m", "sample": 0, "status": "ok"}
+    rows = [same | {"response_id": str(n), "content": str(n), "latency": n / 7} for n in range(500)]
+    with TableWriter(path, RESPONSES.schema, MADE) as writer:
+        writer.write_rows(rows)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+    assert "RLE_DICTIONARY" in columns["prompt.list.element.content"].encodings
+    assert columns["prompt.list.element.content"].total_uncompressed_size < 5000
+    assert "RLE_DICTIONARY" not in columns["latency"].encodings
