@@ -119,7 +119,7 @@ def _restraints(traffic: "Traffic") -> Iterator[str]:
     if traffic.retries > traffic.throttled and traffic.last_failure:
         yield f"last: {terminal.printable(traffic.last_failure[:_REASON_WIDTH])}"
     if 1 <= traffic.wait < math.inf:
-        yield f"waits {_duration(traffic.wait)} for its limit"
+        yield f"next call in {_duration(traffic.wait)}"
 
 
 def _duration(seconds: float) -> str:

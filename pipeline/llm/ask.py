@@ -20,7 +20,7 @@ from . import endings
 from .answers import Answer, read_answer
 from .bounds import Bounds
 from .budget import expected_cost
-from .failures import CallError, RefusedError, StopError, TransientError, UnreachableError
+from .failures import CallError, RefusedError, StopError, TransientError, UnreachableError, without_key
 from .in_order import InOrder
 from .interrupts import first_interrupt
 from .lanes import Lane
@@ -45,7 +45,7 @@ _LOOKAHEAD = 65_536
 """Answers that may wait for an earlier one; beyond it, nothing new is sent."""
 
 _LOOKAHEAD_BYTES = 1 << 28
-"""What their texts and probabilities of tokens may take, likewise."""
+"""What their texts and probabilities of tokens may take, and requests that wait to be sent, likewise."""
 
 
 def ask(
@@ -124,6 +124,7 @@ class _Asking(Generic[About]):
         self._sender = sender
         self._lanes: dict[Model, Lane] = {}
         self._launched = 0
+        self._fresh_bytes = 0
         self._failed = 0
         self._reserved: dict[str, float] = {}
         self._replaced: set[str] = set()
@@ -172,8 +173,8 @@ class _Asking(Generic[About]):
         self._set_alarm()
 
     def _may_plan_more(self) -> bool:
-        turns = self._turns
-        return turns.ready < _BATCH and turns.planned - turns.emitted < _LOOKAHEAD and turns.held < _LOOKAHEAD_BYTES
+        turns, held = self._turns, self._turns.held + self._fresh_bytes
+        return turns.ready < _BATCH and turns.planned - turns.emitted < _LOOKAHEAD and held < _LOOKAHEAD_BYTES
 
     def _send_from(self, lane: Lane) -> bool:
         """Send what a lane may send now; tell whether it could send more than there is."""
@@ -182,10 +183,10 @@ class _Asking(Generic[About]):
                 continue
             if not lane.fresh:
                 return True
-            if why := self._bounds.why_stop(self._launched, self._launched - len(self._tasks), self._failed):
+            if why := self._bounds.why_give_up(self._launched - len(self._tasks), self._failed):
                 self.end(endings.bound_reached(why))
-            elif why := self._why_spend_no_more(lane.fresh[0]):
-                # What the calls in flight really cost may leave room for this one.
+            elif why := self._bounds.why_send_no_more(self._launched) or self._why_spend_no_more(lane.fresh[0]):
+                # Calls that were begun may need another attempt, and what they really cost may leave room for this one.
                 if not self._tasks:
                     self.end(endings.bound_reached(why))
                 return False
@@ -225,6 +226,7 @@ class _Asking(Generic[About]):
             else:
                 self._places[request.key] = [place]
                 self._lane(request.model).fresh.append(request)
+                self._fresh_bytes += len(request.body)
         return True
 
     def _is_asked_again(self, about: About, request: Request, answer: Answer) -> bool:
@@ -243,7 +245,10 @@ class _Asking(Generic[About]):
         if self._bounds.max_cost is None:
             return None
         self._reserved[request.key] = expected_cost(request, self._meter)
-        return self._bounds.why_spend_no_more(self._meter.spent, sum(self._reserved.values()))
+        why = self._bounds.why_spend_no_more(self._meter.spent, sum(self._reserved.values()))
+        if why:
+            del self._reserved[request.key]
+        return why
 
     def end(self, reason: BaseException) -> None:
         """Send nothing more; raise the reason when the calls in flight have ended."""
@@ -255,6 +260,7 @@ class _Asking(Generic[About]):
 
     def _launch(self, lane: Lane, request: Request) -> None:
         self._launched += 1
+        self._fresh_bytes -= len(request.body)
         task = self.loop.create_task(self._call(lane, request, lane.ticket()))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -279,7 +285,8 @@ class _Asking(Generic[About]):
         try:
             answer = await with_retries(send, lambda: not self._is_unreachable(model), refusals_count=False, wait=rest)
         except StopError as error:
-            raise endings.refused(model, error) from error
+            self.end(endings.refused(model, error))
+            return
         except UnreachableError as error:
             if self._is_unreachable(model):
                 raise endings.unreachable(model, error) from error
@@ -304,7 +311,7 @@ class _Asking(Generic[About]):
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._resting.add(task)
         try:
-            await pause(seconds)
+            await pause(min(seconds, PATIENCE_SECONDS))
             self._advanced.set()
             return await lane.next_turn(request)
         finally:
@@ -320,9 +327,11 @@ class _Asking(Generic[About]):
             raw, latency, headers = await self._sender.send(request, ticket.base_url)
             answer = read_answer(request.key, raw, latency)
         except TransientError as error:
+            error.reason = without_key(error.reason, request.model.api_key)
             self._note_failure(lane, ticket, error)
             raise
         except CallError as error:
+            error.reason = without_key(error.reason, request.model.api_key)
             self._note_reached(ticket.base_url)
             lane.succeeded(ticket, 0, error.headers)
             raise
@@ -349,10 +358,10 @@ class _Asking(Generic[About]):
             self._unreachable.add(ticket.base_url)
         lane.failed(ticket, error)
         self._advanced.set()
-        if (error.retry_after or 0.0) > PATIENCE_SECONDS:
+        if (error.retry_after or 0.0) > PATIENCE_SECONDS and lane.troubled_seconds is not None:
             self.end(endings.asks_to_wait(lane.model, error.retry_after or 0.0))
-        elif lane.troubled_seconds > PATIENCE_SECONDS:
-            self.end(endings.silent(lane.model, lane.troubled_seconds, error))
+        elif (lane.troubled_seconds or 0.0) > PATIENCE_SECONDS:
+            self.end(endings.silent(lane.model, PATIENCE_SECONDS, error))
 
     def _flush(self) -> None:
         self._flush_is_due = False

@@ -8,8 +8,8 @@ import openai
 
 from .batch_records import Address
 from .client import TIMEOUT_SECONDS
-from .failures import CallError, TransientError, failure_of
-from .openai_failures import connection_failure, retry_after, without_key
+from .failures import CallError, TransientError, failure_of, without_key
+from .openai_failures import connection_failure, retry_after
 
 _MISSING_FILE = "Cannot find file"
 

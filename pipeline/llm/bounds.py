@@ -40,8 +40,16 @@ class Bounds:
             finished: Calls of those that have ended.
             failed: Calls of those that ended without an answer.
         """
+        return self.why_send_no_more(launched) or self.why_give_up(finished, failed)
+
+    def why_send_no_more(self, launched: int) -> str | None:
+        """Return why no further call may be begun, or nothing; those that were begun may be tried again."""
         if self.max_calls is not None and launched >= self.max_calls:
             return f"--max-calls {self.max_calls:,} is reached"
+        return None
+
+    def why_give_up(self, finished: int, failed: int) -> str | None:
+        """Return why nothing more may be sent, or nothing."""
         if finished >= FEWEST_CALLS_TO_JUDGE_BY and failed > self.max_failures * finished:
             return f"{failed:,} of {finished:,} calls failed, which is more than --max-failures {self.max_failures:g}"
         return None

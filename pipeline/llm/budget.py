@@ -31,5 +31,9 @@ def expected_tokens(request: Request, use: Use | None) -> tuple[int, int]:
 
 
 def expected_cost(request: Request, meter: Meter) -> float:
-    """Return about what a call will cost in US dollars; 0 where the server tells its charges only afterwards."""
-    return cost(request.model, *expected_tokens(request, meter.uses.get(request.model))) or 0.0
+    """Return about what a call will cost in US dollars; where its price is not known, as this run's did on average."""
+    use = meter.uses.get(request.model)
+    known = cost(request.model, *expected_tokens(request, use))
+    if known is not None:
+        return known
+    return use.spent / use.sent if use and use.sent else 0.0

@@ -15,9 +15,9 @@ import httpx2
 import openai
 
 from .embedded import EmbeddedTransport
-from .failures import CallError, failure_of
+from .failures import CallError, failure_of, without_key
 from .models import Model
-from .openai_failures import connection_failure, retry_after, without_key
+from .openai_failures import connection_failure, retry_after
 from .requests import Request
 from .sender import Reply
 from .simulator import Simulator
@@ -95,7 +95,7 @@ class _Server:
             response = await self._transport.carry.handle_async_request(head.request(body))
             await response.aread()
             return await self._send_prepared_by_openai(body) if response.has_redirect_location else response
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise connection_failure(error, self._base_url, TIMEOUT_SECONDS) from None
 
     async def _send_prepared_by_openai(self, body: bytes) -> httpx2.Response:
@@ -111,7 +111,7 @@ class _Server:
         except openai.APIStatusError as error:
             return error.response
         except openai.APIConnectionError as error:
-            if isinstance(error.__cause__, httpx2.TransportError):
+            if isinstance(error.__cause__, httpx2.RequestError):
                 raise error.__cause__ from None
             raise
         finally:

@@ -39,7 +39,7 @@ class Window:
 
     Attributes:
         size: The calls that may be in flight now: at least one, at most what the user allows.
-        full: Whether in this round a call had to wait because the window was full; without, it does not grow.
+        full: Whether it was ever filled in this round; without, it does not grow.
     """
 
     def __init__(self, most: int, start: int = START) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from .models import NO_KEY
+
 _TRANSIENT = frozenset({408, 409, 425})
 _REFUSALS = frozenset(
     {"content_filter", "content_policy_violation", "context_length_exceeded", "exceed_context_size_error"}
@@ -25,7 +27,7 @@ _UNKNOWN_MODEL = re.compile(r"invalid model name|model .{1,100} (does not exist|
 _TOO_MANY = frozenset({429, 529})
 """529 is Anthropic's, for a server that is overloaded."""
 
-_STOP = frozenset({401, 403, 404})
+_STOP = frozenset({401, 402, 403, 404})
 
 
 class CallError(Exception):
@@ -97,6 +99,15 @@ def failure_of(status: int, body: bytes, retry_after: float | None = None) -> Ca
     if status in _TRANSIENT or status >= 500:
         return TransientError(reason, retry_after)
     return PermanentError(reason)
+
+
+def without_key(text: str, key: str) -> str:
+    """Return a server's message without the key that some servers repeat in it, even where a cut went through it."""
+    if key == NO_KEY:
+        return text
+    text = text.replace(key, "***")
+    cut = next((size for size in range(len(key) - 1, 7, -1) if text.endswith(key[:size])), 0)
+    return f"{text[:-cut]}***" if cut else text
 
 
 class _Error(msgspec.Struct):

@@ -46,7 +46,7 @@ class Lane:
         now = self._clock()
         self.wait = self.limits.wait(now, self._tokens_of_next() if self.limits.counts_tokens else 0.0)
         self._traffic.most_in_flight = self.limits.most_in_flight
-        self._traffic.wait = self.wait
+        self._traffic.wait = self.wait if self.has_waiting else 0.0
         return self.wait == 0.0
 
     def _tokens_of_next(self) -> float:
@@ -66,7 +66,7 @@ class Lane:
 
     def ticket(self) -> Ticket:
         """Count a call as sent. `may_send` has just said yes."""
-        ticket = self.limits.send(self._clock(), self._estimate[1])
+        ticket = self.limits.send(self._clock(), self._estimate[1] if self.limits.counts_tokens else 0.0)
         self._count(1)
         return ticket
 
@@ -98,7 +98,7 @@ class Lane:
         self._traffic.in_flight += calls
 
     @property
-    def troubled_seconds(self) -> float:
-        """How long nothing has succeeded, but calls went wrong; 0 while all is well."""
+    def troubled_seconds(self) -> float | None:
+        """How long nothing has succeeded at any server, but calls went wrong; None while one is well."""
         since = self.limits.troubled_since
-        return 0.0 if since is None else self._clock() - since
+        return None if since is None else self._clock() - since

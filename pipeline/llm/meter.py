@@ -115,17 +115,17 @@ class Meter:
     @property
     def prompt_tokens(self) -> int:
         """Tokens sent in this run; what the store answered is not counted."""
-        return sum(use.prompt_tokens for use in self.uses.values())
+        return sum(use.prompt_tokens for use in [*self.uses.values()])
 
     @property
     def completion_tokens(self) -> int:
         """Tokens received in this run."""
-        return sum(use.completion_tokens for use in self.uses.values())
+        return sum(use.completion_tokens for use in [*self.uses.values()])
 
     @property
     def spent(self) -> float:
         """US dollars for the calls of this run, as far as their prices are known."""
-        return sum(use.spent for use in self.uses.values())
+        return sum(use.spent for use in [*self.uses.values()])
 
     def figures(self) -> dict[str, int | float]:
         """Return the counts for a closing summary."""
@@ -138,6 +138,6 @@ class Meter:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "spent_usd": self.spent,
-            "saved_usd": sum(use.saved for use in self.uses.values()),
-            "of_unknown_price": sum(use.unpriced_sent for use in self.uses.values()),
+            "saved_usd": sum(use.saved for use in [*self.uses.values()]),
+            "of_unknown_price": sum(use.unpriced_sent for use in [*self.uses.values()]),
         }

@@ -1,11 +1,10 @@
-"""The errors of the openai package and its http library in our words, with the key left out."""
+"""The errors of the openai package and its http library in our words."""
 
 import math
 
 import httpx2
 
 from .failures import TransientError, UnreachableError
-from .models import NO_KEY
 
 
 def connection_failure(error: BaseException | None, base_url: str, timeout_seconds: float) -> TransientError:
@@ -14,6 +13,8 @@ def connection_failure(error: BaseException | None, base_url: str, timeout_secon
         return UnreachableError(f"no connection to {base_url} ({error or 'timed out'})")
     if isinstance(error, httpx2.TimeoutException):
         return TransientError(f"no answer within {timeout_seconds:.0f} s")
+    if isinstance(error, httpx2.DecodingError | httpx2.TooManyRedirects):
+        return TransientError(f"the answer cannot be used ({error})")
     return TransientError(f"the connection was lost ({type(error).__name__})")
 
 
@@ -27,8 +28,3 @@ def retry_after(headers: httpx2.Headers) -> float | None:
         if 0 <= seconds < math.inf:
             return seconds
     return None
-
-
-def without_key(text: str, key: str) -> str:
-    """Return a server's message without the key that some servers repeat in it."""
-    return text.replace(key, "***") if key != NO_KEY else text

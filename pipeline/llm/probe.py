@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 
 from .answers import Answer, read_answer
-from .failures import CallError, PermanentError, StopError, ThrottledError, TransientError, UnreachableError
+from .failures import (
+    CallError,
+    PermanentError,
+    StopError,
+    ThrottledError,
+    TransientError,
+    UnreachableError,
+    without_key,
+)
 from .models import Model
 from .prices import Money, Usage, charged, price_of, prices_as_of
 from .probe_questions import (
@@ -194,7 +202,7 @@ class _Questioner:
             try:
                 raw, seconds, headers = await self._sender.send(request, self._base_url)
                 self._note_rate_limits(headers)
-                answer = read_answer("", raw, seconds)
+                answer = _read(request, raw, seconds)
             except TransientError as error:
                 self._note_rate_limits(error.headers)
                 wait = _WAIT_SECONDS if error.retry_after is None else error.retry_after
@@ -239,3 +247,11 @@ def _hint(model: Model, error: CallError) -> str:
     if isinstance(error, UnreachableError):
         return "Check the address, and that the server is running."
     return "Try again later, or look into the server's log."
+
+
+def _read(request: Request, raw: bytes, seconds: float) -> Answer:
+    try:
+        return read_answer("", raw, seconds)
+    except CallError as error:
+        error.reason = without_key(error.reason, request.model.api_key)
+        raise

@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 ATTEMPTS = 8
 ATTEMPTS_TO_REACH = 3
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
+_DOUBLINGS = 10
 
 
 def _failure(state: RetryCallState) -> BaseException | None:
@@ -66,7 +67,7 @@ async def with_retries(
         alike = (
             failures if refusals_count or not isinstance(failure, ThrottledError) else state.attempt_number - failures
         )
-        longest = min(FIRST_WAIT_SECONDS * 2.0 ** (alike - 1), LONGEST_WAIT_SECONDS)
+        longest = min(FIRST_WAIT_SECONDS * 2.0 ** min(alike - 1, _DOUBLINGS), LONGEST_WAIT_SECONDS)
         return random.uniform(0.0, longest)  # noqa: S311 - jitter is no secret
 
     def is_last(state: RetryCallState) -> bool:

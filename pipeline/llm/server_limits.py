@@ -13,7 +13,7 @@ _IN_A_ROW = 18
 """Calls that went wrong without any success between them, and as many as two windows hold, that say the same."""
 
 _FIRST_PAUSE = 0.5  # seconds, where a server does not say for how long; doubled each time
-_LONGEST_PAUSE = 60.0
+_LONGEST_PAUSE, _DOUBLINGS = 60.0, 10
 _LOST_IN_A_ROW = 3  # connections that did not come about, until the server is left alone
 _TICK = 1e-6
 
@@ -120,7 +120,7 @@ class ServerLimits:
             self._pause(now, retry_after)
 
     def _pause(self, now: float, retry_after: float | None) -> None:
-        seconds = min(_FIRST_PAUSE * 2.0**self._pauses, _LONGEST_PAUSE)
+        seconds = min(_FIRST_PAUSE * 2.0 ** min(self._pauses, _DOUBLINGS), _LONGEST_PAUSE)
         if retry_after is not None:
             seconds = retry_after if self._pauses == 0 else max(seconds, retry_after)
         self._pauses += 1

@@ -92,7 +92,7 @@ def test_each_of_several_models_has_a_line_with_its_own_pace_money_and_refusals(
         assert part in cheap
     assert other.startswith("  slow[1]� 1/100 (1%)")
     assert "2 in flight · 8 retries · 7 times 429 · last: HTTP 500: out of� memoryyy" in other
-    assert other.endswith("y · waits 1:15 for its limit")
+    assert other.endswith("y · next call in 1:15")
 
 
 def test_one_model_needs_one_line(meter: Meter) -> None:
