@@ -145,6 +145,8 @@ class Limits:
         """
         self.in_flight -= 1
         self._heard = True
+        if tokens and ticket.tokens > 0 and not self._estimated:
+            self._tokens.rescale(tokens / ticket.tokens)
         if headers and ticket.sent_at >= self._told_at + _TOLD_OFTEN_ENOUGH:
             self._read(ticket, headers)
         if tokens is not None and ticket.charge:

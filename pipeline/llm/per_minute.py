@@ -77,7 +77,7 @@ class PerMinute:
                 self._count_past(sent_at, said)
             self._limit_to(limit)
         if said.left is not None:
-            self._left, self._most_left = said.left - (self.used - used), said.limit
+            self._left, self._most_left = said.left - max(0.0, self.used - used), said.limit
             self._left_at, self._back_at = sent_at, sent_at + said.reset
             self._longest_reset = max(self._longest_reset, said.reset)
             self._refill = (said.limit - said.left) / said.reset if said.continuous else 0.0
@@ -139,6 +139,10 @@ class PerMinute:
         charge = Charge(now, units)
         self._charges.append(charge)
         return charge
+
+    def rescale(self, factor: float) -> None:
+        """Take what was ever charged for so many times as much: the first answer tells how wrong the estimates are."""
+        self.used *= factor
 
     def correct(self, charge: Charge, units: float) -> None:
         """Replace the estimate of a charge by what it came to."""

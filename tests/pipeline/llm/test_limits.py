@@ -123,3 +123,13 @@ def test_trouble_is_over_with_one_success_at_any_server() -> None:
     limits.succeeded(4.0, first)
     limits.failed(4.0, second, ThrottledError("too many"))
     assert limits.troubled_since is None or limits.troubled_since >= 4.0
+
+
+def test_the_first_answer_corrects_what_the_calls_before_it_were_taken_for() -> None:
+    limits = Limits(MODEL, 100)
+    assert limits.counts_tokens
+    tickets = [limits.send(0.0, 1062.0) for _ in range(32)]
+    said = [(b"x-ratelimit-limit-tokens", b"30000"), (b"x-ratelimit-remaining-tokens", b"29938")]
+    limits.succeeded(1.0, tickets[0], 62, [*said, (b"x-ratelimit-reset-tokens", b"124ms")])
+    # 32 calls of 62 tokens are a fifteenth of the limit; taken for 1,062 each, they would be more than all of it.
+    assert limits.wait(1.0, 1062.0) < 1.0
