@@ -38,14 +38,21 @@ def pinned(core: int, arguments: list[str]) -> list[str]:
     return ["taskset", "-c", str(core), *arguments] if shutil.which("taskset") else arguments
 
 
-def measured(arguments: list[str], environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Cost:
-    """Run a process on the client's core.
+def measured(
+    arguments: list[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    *,
+    on_all_cores: bool = False,
+) -> Cost:
+    """Run a process, on the client's core alone unless told otherwise.
 
     Raises:
         RuntimeError: It failed; with the end of what it said.
     """
+    command = [sys.executable, "-c", _MEASURE, *arguments]
     done = subprocess.run(
-        pinned(CLIENT_CORE, [sys.executable, "-c", _MEASURE, *arguments]),
+        command if on_all_cores else pinned(CLIENT_CORE, command),
         check=False,
         capture_output=True,
         text=True,

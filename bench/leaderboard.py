@@ -10,7 +10,6 @@ checks nothing, and once after reading with prefpipe. CPU seconds and peak memor
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from harness import measured
 
 MODELS, PER_PROMPT = 100, 10
 CHUNK = 100_000
@@ -47,13 +47,6 @@ x, y, d = names[models[:, 0]].tolist(), names[models[:, 1]].tolist(), ranks[:, 1
 winners = np.array([evalica.Winner.Draw, evalica.Winner.X, evalica.Winner.Y], object)[d].tolist()
 print(evalica.bradley_terry(x, y, winners).scores)
 """
-
-MEASURE = (
-    "import resource, subprocess, sys, time; t = time.perf_counter(); "
-    "subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL); "
-    "w = time.perf_counter() - t; u = resource.getrusage(resource.RUSAGE_CHILDREN); "
-    "print(w, u.ru_utime + u.ru_stime, u.ru_maxrss / 1024)"
-)
 
 
 def make_votes(path: Path, count: int) -> None:
@@ -91,13 +84,6 @@ def make_votes(path: Path, count: int) -> None:
         writer.close()
 
 
-def measured(arguments: list[str]) -> tuple[float, float, float]:
-    """Run a process; return its wall seconds, CPU seconds and peak memory in MB."""
-    done = subprocess.run([sys.executable, "-c", MEASURE, *arguments], check=True, capture_output=True, text=True)
-    wall, cpu, memory = map(float, done.stdout.split())
-    return wall, cpu, memory
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a leaderboard costs.")
     parser.add_argument("--votes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 10_000_000])
@@ -114,11 +100,11 @@ def main() -> None:
                 commands["evalica after polars"] = ["-c", WITH_POLARS, str(votes)]
                 commands["evalica after prefpipe"] = ["-c", WITH_PREFPIPE, str(votes)]
             runs = [
-                {name: measured([sys.executable, *command]) for name, command in commands.items()}
+                {name: measured([sys.executable, *command], on_all_cores=True) for name, command in commands.items()}
                 for _ in range(options.runs)
             ]
             for name in commands:
-                wall, cpu, memory = (statistics.median(run[name][part] for run in runs) for part in range(3))
+                cpu, wall, memory = (statistics.median(run[name][part] for run in runs) for part in range(3))
                 print(f"{name:<28}{count:>12,}{wall:>10.2f}{cpu:>10.2f}{memory:>10.0f}", flush=True)
             votes.unlink()
 

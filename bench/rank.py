@@ -10,7 +10,6 @@ position effect nor consistency. It takes turns with prefpipe on files of up to 
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from harness import measured
 
 ITEMS = 7
 PAIRS = np.array(list(permutations(range(ITEMS), 2)))
@@ -43,13 +43,6 @@ for (prompt,), group in votes.group_by("prompt_id", maintain_order=True):
     rows["scores"].append(scores.to_list())
 pl.DataFrame(rows).write_parquet(sys.argv[2])
 """
-
-MEASURE = (
-    "import resource, subprocess, sys, time; t = time.perf_counter(); "
-    "subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL); "
-    "w = time.perf_counter() - t; u = resource.getrusage(resource.RUSAGE_CHILDREN); "
-    "print(w, u.ru_utime + u.ru_stime, u.ru_maxrss / 1024)"
-)
 
 
 def make_votes(path: Path, count: int) -> None:
@@ -87,13 +80,6 @@ def _ids(random: np.random.Generator, count: int) -> list[str]:
     return [f"{high:010x}{low:010x}" for high, low in random.integers(0, 1 << 40, (count, 2)).tolist()]
 
 
-def measured(arguments: list[str]) -> tuple[float, float, float]:
-    """Run a process; return its wall seconds, CPU seconds and peak memory in MB."""
-    done = subprocess.run([sys.executable, "-c", MEASURE, *arguments], check=True, capture_output=True, text=True)
-    wall, cpu, memory = map(float, done.stdout.split())
-    return wall, cpu, memory
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="What ranking costs.")
     parser.add_argument("--votes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 4_200_000, 10_000_000])
@@ -111,13 +97,16 @@ def main() -> None:
             }
             if options.peers and find_spec("evalica") and count <= options.peer_votes:
                 commands["evalica"] = [sys.executable, "-c", EVALICA, str(votes), str(output)]
-            runs = [{name: measured(command) for name, command in commands.items()} for _ in range(options.runs)]
+            runs = [
+                {name: measured(command, on_all_cores=True) for name, command in commands.items()}
+                for _ in range(options.runs)
+            ]
             for name in commands:
-                wall, cpu, memory = (statistics.median(run[name][part] for run in runs) for part in range(3))
+                cpu, wall, memory = (statistics.median(run[name][part] for run in runs) for part in range(3))
                 each = 1e6 * wall / count
                 print(f"{name:<12}{count:>12,}{wall:>10.2f}{cpu:>10.2f}{memory:>10.0f}{each:>10.2f}", flush=True)
             if len(commands) > 1:
-                wall, cpu = (statistics.median(run["evalica"][i] / run["prefpipe"][i] for run in runs) for i in (0, 1))
+                cpu, wall = (statistics.median(run["evalica"][i] / run["prefpipe"][i] for run in runs) for i in (0, 1))
                 print(f"{'':<12}{'faster by':>12}{wall:>9.1f}x{cpu:>9.1f}x", flush=True)
             votes.unlink()
 

@@ -137,7 +137,6 @@ def rank(
         counting = _counting(votes, read, weights, conflicts, vote_weight, criterion)
         shared = _shared(read, counting, METHODS[method], known, prior_sd)
         scorer, chances, results = scorer_of(method, shared), chances_of(method, shared), Results(read.candidates)
-
         rankings = _rankings(read, results, method, models)
 
         def work(portion: Portion) -> None:
@@ -145,8 +144,6 @@ def rank(
             scored = counting.scored(ballots, rows, len(portion.prompts), portion.items)
             measured = measure(ballots, len(portion.prompts), portion.items, scorer, scored)
             results.add(portion, measured, chances(measured.scores))
-            triads = np.where(measured.voted, measured.transitivity.cyclic_triads, np.nan)
-            rankings.measures["cyclic_triads"][portion.prompts] = triads
 
         for rows in _complete(work, _portions(read), len(read.prompt_ids)):
             writer.write(rankings.table(rows))
@@ -276,7 +273,6 @@ def _rankings(votes: Votes, results: Results, method: str, models: pa.Array | No
         "invalid": np.bincount(votes.prompt[~votes.valid], minlength=prompts),
         "conflicts": results.counts["conflicts"],
         "repeats": results.counts["repeats"],
-        "cyclic_triads": np.full(prompts, np.nan),
         "score_variance": _score_variance(votes),
         "score_conflicts": score_conflict_ratio(
             votes.judge, votes.prompt, votes.offsets, votes.items, votes.ranks, votes.ratings, votes.candidates

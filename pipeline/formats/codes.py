@@ -48,3 +48,9 @@ def _paired(codes: Codes, others: Codes) -> Codes:
     pairs = pa.array(codes * (np.int64(others.max(initial=0)) + 1) + others).dictionary_encode()
     result: Codes = pairs.indices.to_numpy().astype(np.int64)
     return result
+
+
+def slots_of(kept: NDArray[np.bool_], offsets: Codes) -> tuple[NDArray[np.bool_], Codes]:
+    """Return which slots (S,) belong to the votes (V,) that are kept, and where the slots of those then begin."""
+    sizes = np.diff(offsets)
+    return np.repeat(kept, sizes), np.concatenate([[0], np.cumsum(sizes[kept])])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..reading import display
-from .codes import Codes, occurrences, unified
+from .codes import Codes, occurrences, slots_of, unified
 from .models import models_of
 from .votes import Flags, _Batch, _batches, _check_criterion, _check_distinct, _ratings_of, _Rows, _unified, read_votes
 
@@ -115,14 +115,13 @@ def _in_order(arrays: list[pa.DictionaryArray]) -> tuple[Codes, pa.Array]:
 
 
 def _some(shown: Shown, kept: Flags) -> Shown:
-    sizes = np.diff(shown.offsets)
-    slots = np.repeat(kept, sizes)
+    slots, offsets = slots_of(kept, shown.offsets)
     return replace(
         shown,
         prompt=shown.prompt[kept],
         judge=shown.judge[kept],
         valid=shown.valid[kept],
-        offsets=np.concatenate([[0], np.cumsum(sizes[kept])]),
+        offsets=offsets,
         model=shown.model[slots],
         ranks=shown.ranks[slots],
         ratings=shown.ratings[kept],

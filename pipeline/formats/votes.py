@@ -17,7 +17,7 @@ from ..errors import UsageError, did_you_mean
 from ..reading import display, is_parquet, read
 from ..tables import VOTES, Status
 from .candidates import local_codes
-from .codes import Codes, by_size, occurrences, unified
+from .codes import Codes, by_size, occurrences, slots_of, unified
 from .encoded import read_encoded
 
 _READ = ("prompt_id", "judge", "repeat", "shown", "status", "ranks", "scores", "criterion")
@@ -174,15 +174,14 @@ def _check_criterion(file: str, found: list[str], wanted: str | None) -> None:
 
 def _some(votes: Votes, kept: Flags) -> Votes:
     """Return some of the votes, on the same prompts and candidates."""
-    sizes = np.diff(votes.offsets)
-    slots = np.repeat(kept, sizes)
+    slots, offsets = slots_of(kept, votes.offsets)
     return replace(
         votes,
         prompt=votes.prompt[kept],
         judge=votes.judge[kept],
         repeat=votes.repeat[kept],
         valid=votes.valid[kept],
-        offsets=np.concatenate([[0], np.cumsum(sizes[kept])]),
+        offsets=offsets,
         items=votes.items[slots],
         ranks=votes.ranks[slots],
         ratings=votes.ratings[kept],

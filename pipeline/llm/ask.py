@@ -195,7 +195,7 @@ class _Asking(Generic[About]):
         return False
 
     def _set_alarm(self) -> None:
-        """Come back when the first lane may send again that waits for time to pass."""
+        """Come back when the first lane may send that waits for time to pass; end the run if that takes too long."""
         if self._alarm:
             self._alarm.cancel()
             self._alarm = None
@@ -326,14 +326,13 @@ class _Asking(Generic[About]):
         try:
             raw, latency, headers = await self._sender.send(request, ticket.base_url)
             answer = read_answer(request.key, raw, latency)
-        except TransientError as error:
-            error.reason = without_key(error.reason, request.model.api_key)
-            self._note_failure(lane, ticket, error)
-            raise
         except CallError as error:
             error.reason = without_key(error.reason, request.model.api_key)
-            self._note_reached(ticket.base_url)
-            lane.succeeded(ticket, 0, error.headers)
+            if isinstance(error, TransientError):
+                self._note_failure(lane, ticket, error)
+            else:
+                self._note_reached(ticket.base_url)
+                lane.succeeded(ticket, 0, error.headers)
             raise
         self._note_reached(ticket.base_url)
         lane.succeeded(ticket, _tokens(answer), headers)

@@ -45,7 +45,6 @@ class Lane:
             self._returning.popleft()  # it was cancelled
         now = self._clock()
         self.wait = self.limits.wait(now, self._tokens_of_next() if self.limits.counts_tokens else 0.0)
-        self._traffic.most_in_flight = self.limits.most_in_flight
         self._traffic.wait = self.wait if self.has_waiting else 0.0
         return self.wait == 0.0
 
@@ -90,7 +89,7 @@ class Lane:
 
     def count_retry(self) -> None:
         """Count that a call is to be sent again."""
-        self._meter.retries += 1
+        self._meter.count_retry()
         self._traffic.retries += 1
 
     def _count(self, calls: int) -> None:

@@ -145,15 +145,15 @@ class Limits:
         """
         self.in_flight -= 1
         self._heard = True
-        if tokens and ticket.tokens > 0 and not self._estimated:
-            self._tokens.rescale(tokens / ticket.tokens)
+        if tokens and ticket.tokens > 0:
+            if not self._estimated:
+                self._tokens.rescale(tokens / ticket.tokens)
+            self._used = self._used * _MEMORY + tokens
+            self._estimated = self._estimated * _MEMORY + ticket.tokens
         if headers and ticket.sent_at >= self._told_at + _TOLD_OFTEN_ENOUGH:
             self._read(ticket, headers)
         if tokens is not None and ticket.charge:
             self._tokens.correct(ticket.charge, tokens)
-        if tokens and ticket.tokens > 0:
-            self._used = self._used * _MEMORY + tokens
-            self._estimated = self._estimated * _MEMORY + ticket.tokens
         self._servers[ticket.server].succeeded(ticket.stamp, now - ticket.sent_at)
 
     def failed(self, now: float, ticket: Ticket, error: CallError) -> None:

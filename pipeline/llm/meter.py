@@ -18,7 +18,6 @@ class Traffic:
         done: Calls that are finished, in whatever way; those that the store answered included.
         stored: Calls of those that the store answered.
         in_flight: Calls that wait for a server now.
-        most_in_flight: How many may, at this time.
         retries: Attempts beyond the first.
         throttled: Attempts that the server refused as one too many.
         last_failure: Why the last attempt failed that is or was made again.
@@ -30,7 +29,6 @@ class Traffic:
     done: int = 0
     stored: int = 0
     in_flight: int = 0
-    most_in_flight: int = 0
     retries: int = 0
     throttled: int = 0
     last_failure: str | None = None
@@ -115,17 +113,21 @@ class Meter:
     @property
     def prompt_tokens(self) -> int:
         """Tokens sent in this run; what the store answered is not counted."""
-        return sum(use.prompt_tokens for use in [*self.uses.values()])
+        return sum(use.prompt_tokens for use in self._uses())
 
     @property
     def completion_tokens(self) -> int:
         """Tokens received in this run."""
-        return sum(use.completion_tokens for use in [*self.uses.values()])
+        return sum(use.completion_tokens for use in self._uses())
 
     @property
     def spent(self) -> float:
         """US dollars for the calls of this run, as far as their prices are known."""
-        return sum(use.spent for use in [*self.uses.values()])
+        return sum(use.spent for use in self._uses())
+
+    def _uses(self) -> list[Use]:
+        """Return the uses so far; a copy, as whoever shows them is another thread than whoever adds to them."""
+        return list(self.uses.values())
 
     def figures(self) -> dict[str, int | float]:
         """Return the counts for a closing summary."""
@@ -138,6 +140,6 @@ class Meter:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "spent_usd": self.spent,
-            "saved_usd": sum(use.saved for use in [*self.uses.values()]),
-            "of_unknown_price": sum(use.unpriced_sent for use in [*self.uses.values()]),
+            "saved_usd": sum(use.saved for use in self._uses()),
+            "of_unknown_price": sum(use.unpriced_sent for use in self._uses()),
         }

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import Codes
 from .tally import Floats
 
 Weights = Literal["none", "linear", "quadratic"]
@@ -150,8 +151,8 @@ def _agreement(observed: float, expected: float, units: float) -> Agreement:
     return Agreement(1 - observed / expected if expected > 0 else None, observed, expected, units)
 
 
-def agreement_table(one: NDArray[np.int64], other: NDArray[np.int64], categories: int) -> Floats:
+def agreement_table(one: Codes, other: Codes, categories: int) -> Floats:
     """Return the table (C, C) of two raters' codes for the same units, each (U,), negative where there is none."""
     both = (one >= 0) & (other >= 0)
-    counts = np.bincount(one[both] * categories + other[both], minlength=categories**2)
+    counts = np.bincount(one[both].astype(np.int64) * categories + other[both], minlength=categories**2)
     return counts.reshape(categories, categories).astype(float)

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .agreement import Agreement, cohen_kappa, nominal_alpha
+from .agreement import Agreement, agreement_table, cohen_kappa, nominal_alpha
 from .codes import Codes
 from .prompt_groups import Comparisons
 from .tally import Floats
@@ -67,11 +67,9 @@ def judge_agreement(comparisons: Comparisons, *, seed: int) -> JudgeAgreement | 
         said = np.full((len(judges), questions), -1, np.int8)
         said[np.searchsorted(judges, judge), question] = verdict
         for (row, one), (other_row, other) in combinations(enumerate(judges), 2):
-            both = (said[row] >= 0) & (said[other_row] >= 0)
-            cells = said[row][both].astype(np.int64) * VERDICTS + said[other_row][both]
-            if len(cells):
-                table = np.bincount(cells, minlength=VERDICTS**2).reshape(VERDICTS, VERDICTS)
-                pairs[one, other] = cohen_kappa(table.astype(np.float64))
+            table = agreement_table(said[row], said[other_row], VERDICTS)
+            if table.any():
+                pairs[one, other] = cohen_kappa(table)
     return JudgeAgreement(alpha, pairs)
 
 

@@ -21,11 +21,12 @@ MEASURES = (
     "distinct_winners",
     "position_consistency",
     "first_slot_share",
+    "cyclic_triads",
     "zeta",
     "nontransitivity",
     "margin",
 )
-COUNTS = ("repeats", "incomplete", "both_orders", "consistent", "conflicts", "decisive", "first_won", "cyclic_triads")
+COUNTS = ("repeats", "incomplete", "both_orders", "consistent", "conflicts", "decisive", "first_won")
 
 
 class Results:
@@ -82,7 +83,6 @@ class Results:
             "conflicts": positions.conflicts,
             "decisive": positions.decisive,
             "first_won": positions.first_won,
-            "cyclic_triads": measured.transitivity.cyclic_triads,
         }
         for name, counts in self.counts.items():
             counts[portion.prompts] = filled[name]
@@ -96,6 +96,7 @@ class Results:
             "distinct_winners": distinct_winners(repeats.rankings, repeats.present),
             "position_consistency": positions.consistency,
             "first_slot_share": positions.first_slot_share,
+            "cyclic_triads": np.where(measured.voted, measured.transitivity.cyclic_triads, np.nan),
             "zeta": measured.transitivity.zeta,
             "nontransitivity": measured.transitivity.nontransitivity,
             "margin": np.where(measured.voted, measured.margin, np.nan),
