@@ -32,6 +32,7 @@ def test_ctrl_c_while_the_program_is_still_loading_ends_it_without_a_word(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("prefpipe.cli.main.main", interrupted)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     with pytest.raises(SystemExit, match="130"):
         start.main()
     assert capsys.readouterr() == ("", "")

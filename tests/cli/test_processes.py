@@ -153,3 +153,14 @@ def test_simulate_serves_models_until_ctrl_c(prefpipe: Run, start: Start, data: 
     assert (result.returncode, result.stdout.count('"status":"ok"')) == (0, 5)
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
+
+
+def test_pandas_is_not_loaded_where_it_is_installed(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "pandas").mkdir()
+    (tmp_path / "pandas" / "__init__.py").write_text("raise RuntimeError('pandas was loaded')")
+    rows = [{"prompt_id": "p", "judge": "j", "shown": list(shown), "ranks": [1, 2]} for shown in ("ab", "ac", "bc")]
+    (tmp_path / "votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    result = finish(start("rank", tmp_path / "votes.jsonl", "-o", tmp_path / "rankings.parquet", env=environment))
+    assert result.returncode == 0
+    assert pq.read_table(tmp_path / "rankings.parquet")["response_ids"].to_pylist() == [["a", "b", "c"]]
