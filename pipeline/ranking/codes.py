@@ -8,6 +8,23 @@ from numpy.typing import NDArray
 Codes = NDArray[np.signedinteger[Any]]
 
 
+COUNTED_TOGETHER = 1 << 20
+"""Codes that are counted at once; numpy makes 64-bit copies of what it counts."""
+
+
+def counted(codes: Codes, bound: int) -> NDArray[np.int64]:
+    """Return (bound,) how often each code from 0 to a bound occurs.
+
+    >>> counted(np.array([2, 0, 2], np.int32), 4).tolist()
+    [1, 0, 2, 0]
+    """
+    counts = np.zeros(bound, np.int64)
+    together = max(COUNTED_TOGETHER, bound)
+    for start in range(0, len(codes), together):
+        counts += np.bincount(codes[start : start + together], minlength=bound)
+    return counts
+
+
 def dense(keys: Codes, bound: int) -> tuple[Codes, Codes]:
     """Return codes from 0 for keys below a bound, without gaps, and the key that each code stands for, ascending."""
     if bound > 8 * len(keys) + 1024:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .codes import Codes
+from .codes import Codes, counted, spans
 
-PORTION = 300_000
-"""Cells of one portion: a few megabytes for each array of 64-bit numbers, which memory freed before can hold again."""
+PORTION = 1_000_000
+"""Cells of one portion: eight megabytes for each array of 64-bit numbers that has all of them."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,9 @@ def portions(items: Codes, prompt: Codes, sizes: Codes, chosen: NDArray[np.bool_
     wanted = np.arange(len(items)) if chosen is None else np.flatnonzero(chosen)
     if not len(wanted):
         return
-    taken = None if chosen is None else np.flatnonzero(chosen[prompt])
-    if taken is not None:
-        prompt, sizes = prompt[taken], sizes[taken]
-    if len(sizes) and sizes.min() == sizes.max():
-        pairs = np.bincount(prompt, minlength=len(items)) * (sizes[0] * (sizes[0] - 1) / 2)
-    else:
-        pairs = np.bincount(prompt, sizes * (sizes - 1) / 2, minlength=len(items))
+    counts = counted(prompt, len(items))
+    one_size = len(sizes) > 0 and sizes.min() == sizes.max()
+    pairs = counts * _pairs(sizes[:1]) if one_size else np.bincount(prompt, _pairs(sizes), minlength=len(items))
     wanted = wanted[np.argsort(items[wanted], kind="stable")]
     size = items[wanted]
     cost = np.cumsum(3.0 * size**2 + pairs[wanted])
@@ -56,20 +53,32 @@ def portions(items: Codes, prompt: Codes, sizes: Codes, chosen: NDArray[np.bool_
     since = cost - (cost - 3.0 * size**2 - pairs[wanted])[np.flatnonzero(begins)][np.cumsum(begins) - 1]
     part = (since / PORTION).astype(np.int64)
     number = np.cumsum(begins | np.concatenate([[False], part[1:] != part[:-1]])) - 1
-    count = int(number[-1]) + 1
-    narrow = np.uint16 if count < np.iinfo(np.uint16).max else np.uint32
-    of_prompt: NDArray[Any] = np.zeros(len(items), narrow)
+    edges = np.searchsorted(number, np.arange(int(number[-1]) + 2))
+    of_portions = (wanted[start:end] for start, end in pairwise(edges))
+    if (prompt[1:] >= prompt[:-1]).all():
+        starts = np.cumsum(counts) - counts
+        for prompts in of_portions:
+            local = np.repeat(np.arange(len(prompts), dtype=np.int32), counts[prompts])
+            yield Portion(int(items[prompts[0]]), prompts, spans(starts[prompts], counts[prompts]), local)
+    else:
+        place = np.zeros(len(items), np.int32)
+        for prompts, votes in zip(of_portions, _votes_of(number, wanted, prompt, counts), strict=True):
+            place[prompts] = np.arange(len(prompts))
+            yield Portion(int(items[prompts[0]]), prompts, votes, place.take(prompt[votes]))
+
+
+def _pairs(sizes: Codes) -> NDArray[np.float64]:
+    return sizes * (sizes - 1.0) / 2
+
+
+def _votes_of(number: Codes, wanted: Codes, prompt: Codes, counts: Codes) -> Iterator[Codes]:
+    """Yield the votes of each portion, in which prompts (W,) that are wanted stand by number (W,), ascending."""
+    portions = int(number[-1]) + 1
+    narrow = np.uint16 if portions < np.iinfo(np.uint16).max else np.uint32  # which numpy sorts fastest
+    of_prompt: NDArray[Any] = np.full(len(counts), portions, narrow)
     of_prompt[wanted] = number
-    of_vote = of_prompt.take(prompt)
-    in_order = bool((of_vote[1:] >= of_vote[:-1]).all())
-    order = None if in_order else np.argsort(of_vote, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(np.bincount(of_vote, minlength=count))])
-    place = np.zeros(len(items), np.int32)
-    edges = np.searchsorted(number, np.arange(count + 1))
-    for index in range(count):
-        prompts = wanted[edges[index] : edges[index + 1]]
-        place[prompts] = np.arange(len(prompts))
-        run = slice(int(ends[index]), int(ends[index + 1]))
-        mine = np.arange(run.start, run.stop) if order is None else order[run]
-        local = place.take(prompt[run] if order is None else prompt[mine])
-        yield Portion(int(items[prompts[0]]), prompts, mine if taken is None else taken[mine], local)
+    order = np.argsort(of_prompt.take(prompt), kind="stable")
+    end = 0
+    for votes in np.bincount(number, counts[wanted]).astype(np.int64):
+        start, end = end, end + int(votes)
+        yield order[start:end]
