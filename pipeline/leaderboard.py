@@ -29,7 +29,7 @@ from .formats.leaderboards import (
 )
 from .formats.metadata import values_of
 from .formats.shown import Shown, read_shown
-from .formats.votes import Flags
+from .formats.vote_batches import Flags
 from .provenance import Provenance
 from .ranking.boards import METHODS, PEER_RANK, Settings, boards_of
 from .ranking.boards import Board as Ranked

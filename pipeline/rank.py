@@ -19,7 +19,7 @@ from .formats.rankings import Rankings
 from .formats.votes import Votes, read_votes
 from .provenance import Provenance
 from .ranking.batch import FLAGS, measure
-from .ranking.codes import Codes, dense
+from .ranking.codes import Codes, counted, dense
 from .ranking.comparisons import Ballots
 from .ranking.conflicts import CONFLICTS
 from .ranking.counting import NEEDED, VOTE_WEIGHTS, Counting
@@ -51,7 +51,7 @@ MARKED_BIAS = 0.05
 MOST_JUDGES_LISTED = 20
 
 MOST_THREADS = 8
-"""Portions in work at the same time, each with some hundred megabytes; numpy lets go of the interpreter meanwhile."""
+"""Portions in work at the same time, each with some tens of megabytes; numpy lets go of the interpreter meanwhile."""
 
 
 def rank(
@@ -232,7 +232,7 @@ def _ballots(votes: Votes, counting: Counting, portion: Portion) -> tuple[Ballot
     if not rated.any():
         return together, rows
     alone = rows[rated]
-    items = votes.items[votes.offsets[alone]]
+    items = votes.items[votes.offsets[alone]].astype(np.int32)
     ranked = ballots_of_ratings(local[rated], source[alone], items, votes.ratings[alone], portion.items)
     return together.followed_by(ranked), np.r_[rows[~rated], np.full(len(ranked.prompt), -1)]
 
@@ -269,7 +269,7 @@ def _rankings(votes: Votes, results: Results, method: str, models: pa.Array | No
     """Return rankings that are filled as the results are."""
     prompts = len(votes.prompt_ids)
     counts: dict[str, NDArray[Any]] = {
-        "votes": np.bincount(votes.prompt, minlength=prompts),
+        "votes": counted(votes.prompt, prompts),
         "invalid": np.bincount(votes.prompt[~votes.valid], minlength=prompts),
         "conflicts": results.counts["conflicts"],
         "repeats": results.counts["repeats"],
@@ -298,7 +298,7 @@ def _rankings(votes: Votes, results: Results, method: str, models: pa.Array | No
 
 def _score_variance(votes: Votes) -> Floats:
     rated = np.flatnonzero(~np.isnan(votes.ratings))
-    items = votes.items[votes.offsets[rated]]
+    items = votes.items[votes.offsets[rated]].astype(np.int32)
     return judge_variance(votes.prompt[rated], items, votes.judge[rated], votes.ratings[rated], len(votes.prompt_ids))
 
 
@@ -381,6 +381,8 @@ def _warnings(votes: Votes, results: Results, method: str) -> Iterator[str]:
 
 def _gaps(votes: Votes, counting: Counting) -> Iterator[str]:
     """Yield warnings of votes that lack what an option needs."""
+    if not counting.evidence:
+        return
     begins = votes.offsets[:-1]
     pairs = np.flatnonzero(votes.valid & (votes.sizes == 2))
     decided = pairs[votes.ranks[begins[pairs]] != votes.ranks[begins[pairs] + 1]]

@@ -196,7 +196,7 @@ def _measured(votes: Votes) -> _Pilot:
     prompts = len(votes.prompt_ids)
     shared, total, rankings = np.full(prompts, np.nan), np.full(prompts, np.nan), np.zeros(prompts, np.int64)
     items = np.diff(votes.candidates)
-    for portion in portions(items, votes.prompt, np.diff(votes.offsets)):
+    for portion in portions(items, votes.prompt, votes.sizes):
         ballots, size = _ballots(votes, source, portion), (len(portion.prompts), portion.items)
         found = rankings_of_repeats(ballots, pairs_of(ballots), *size)
         rankings[portion.prompts] = found.present.sum(1) if portion.items > 1 else 0
@@ -211,7 +211,7 @@ def _ballots(votes: Votes, source: Codes, portion: Portion) -> Ballots:
     rated = ~np.isnan(votes.ratings[rows])
     shown = Ballots.gathered(rows[~rated], local[~rated], source, votes.offsets, votes.items, votes.ranks)
     alone = rows[rated]
-    items = votes.items[votes.offsets[alone]]
+    items = votes.items[votes.offsets[alone]].astype(np.int32)
     return shown.followed_by(
         ballots_of_ratings(local[rated], source[alone], items, votes.ratings[alone], portion.items)
     )

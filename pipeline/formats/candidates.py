@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .codes import Codes
+from .codes import Coded, Codes, narrowed
 
 PART = 1 << 16
 """Votes that are looked at together."""
@@ -17,36 +17,38 @@ PREFIX = 8
 
 
 def local_codes(
-    prompt: Codes, sizes: Codes, response: Codes, prompts: int, responses: pa.Array
+    prompt: Codes, sizes: Codes, response: Coded, prompts: int
 ) -> tuple[Codes, pa.Array, NDArray[np.int64]]:
     """Count each prompt's candidates from 0 in order of id; return slots, ids, and where each prompt's ids begin.
 
     Args:
         prompt: (V,) the prompt of each vote.
         sizes: (V,) how many slots it has.
-        response: (S,) what stands in each slot, as a code of `responses`; it is overwritten.
+        response: (S,) what stands in each slot.
         prompts: The number of prompts.
-        responses: The ids, each once.
     """
-    owner = np.empty(len(responses), np.int32)
+    codes, ids = response.codes, response.names
+    owner = np.empty(len(ids), np.int32)
     alone = True
     for votes, slots in _parts(sizes):
-        owner[response[slots]] = np.repeat(prompt[votes], sizes[votes])
+        owner[codes[slots]] = np.repeat(prompt[votes], sizes[votes])
     for votes, slots in _parts(sizes):
-        alone = alone and bool((owner.take(response[slots]) == np.repeat(prompt[votes], sizes[votes])).all())
+        alone = alone and bool((owner.take(codes[slots]) == np.repeat(prompt[votes], sizes[votes])).all())
     if alone:
-        candidate, text = response, np.arange(len(responses))
+        candidate, text = codes, np.arange(len(ids))
     else:
-        keys = pa.array(np.repeat(prompt, sizes) * np.int64(len(responses)) + response).dictionary_encode()
+        keys = pa.array(np.repeat(prompt, sizes) * np.int64(len(ids)) + codes).dictionary_encode()
         candidate, distinct = keys.indices.to_numpy(), keys.dictionary.to_numpy()
-        owner, text = (distinct // len(responses)).astype(np.int32), distinct % len(responses)
-    order = _by_id(owner, text, responses)
+        owner, text = (distinct // len(ids)).astype(np.int32), distinct % len(ids)
+    order = _by_id(owner, text, ids)
     starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=prompts))])
     local = np.empty(len(order), np.int32)
     local[order] = np.arange(len(order)) - starts[owner[order]]
+    local = narrowed(local)
+    items = np.empty(len(codes), local.dtype)
     for _, slots in _parts(sizes):
-        response[slots] = local.take(candidate[slots])
-    return response, responses.take(pa.array(text[order])), starts
+        items[slots] = local.take(candidate[slots])
+    return items, ids.take(pa.array(text[order])), starts
 
 
 def _parts(sizes: Codes) -> Iterator[tuple[slice, slice]]:

@@ -1,7 +1,8 @@
 """Integer codes in place of strings: what makes ten million rows fit into memory and count in seconds."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,61 @@ from numpy.typing import NDArray
 Codes = NDArray[np.signedinteger[Any]]
 
 
-def unified(arrays: Sequence[pa.DictionaryArray]) -> tuple[Codes, pa.Array]:
-    """Return the codes of all batches by one dictionary, in order of first appearance, and the dictionary."""
-    chunks = pa.chunked_array(arrays).unify_dictionaries().chunks
-    return np.concatenate([chunk.indices.to_numpy() for chunk in chunks]), chunks[0].dictionary
+def narrowed(codes: Codes) -> Codes:
+    """Return a copy of codes as the narrowest signed integers that hold them."""
+    low, high = int(codes.min(initial=0)), int(codes.max(initial=0))
+    kinds = (np.int8, np.int16, np.int32, np.int64)
+    return codes.astype(next(kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max))
+
+
+def condensed(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values (N,) that take no memory, and cannot be written to, where all are the same."""
+    return np.broadcast_to(values[:1], len(values)) if len(values) and (values == values[0]).all() else values
+
+
+def joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays one after another; where all have been condensed to the same value, so is the result."""
+    if all(part.strides == (0,) for part in parts) and len({part[:1].tobytes() for part in parts}) == 1:
+        return np.broadcast_to(parts[0][:1], sum(map(len, parts)))
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Strings as codes.
+
+    Attributes:
+        codes: (N,), condensed where all strings are the same.
+        names: What each code stands for, as an array of strings.
+    """
+
+    codes: Codes
+    names: pa.Array
+
+    @classmethod
+    def of(cls, strings: pa.DictionaryArray) -> Self:
+        """Return the codes of an array without nulls."""
+        return cls(condensed(narrowed(strings.indices.to_numpy())), strings.dictionary)
+
+
+def unified(parts: Sequence[Coded]) -> Coded:
+    """Return all parts, one after another, coded in order of first appearance; names that none bears are left out."""
+    names = pa.concat_arrays([part.names for part in parts]).dictionary_encode()
+    meanings = np.split(names.indices.to_numpy(), np.cumsum([len(part.names) for part in parts])[:-1])
+    if len(names.dictionary) == 1:
+        return Coded(np.broadcast_to(np.int32(0), sum(len(part.codes) for part in parts)), names.dictionary)
+    codes = np.empty(sum(len(part.codes) for part in parts), np.int32)
+    end, highest, in_order = 0, -1, True
+    for part, meaning in zip(parts, meanings, strict=True):
+        start, end = end, end + len(part.codes)
+        codes[start:end] = meaning.take(part.codes)
+        reached = np.maximum.accumulate(np.concatenate([[highest], codes[start:end]]))
+        in_order = in_order and bool((np.diff(reached) <= 1).all())
+        highest = int(reached[-1])
+    if in_order and highest == len(names.dictionary) - 1:
+        return Coded(codes, names.dictionary)
+    borne = pa.array(codes).dictionary_encode()
+    return Coded(borne.indices.to_numpy(), names.dictionary.take(borne.dictionary))
 
 
 def by_size(votes: Codes, sizes: Codes, offsets: Codes, items: Codes) -> Iterator[tuple[Codes, Codes]]:
@@ -54,3 +106,14 @@ def slots_of(kept: NDArray[np.bool_], offsets: Codes) -> tuple[NDArray[np.bool_]
     """Return which slots (S,) belong to the votes (V,) that are kept, and where the slots of those then begin."""
     sizes = np.diff(offsets)
     return np.repeat(kept, sizes), np.concatenate([[0], np.cumsum(sizes[kept])])
+
+
+def ends_of(sizes: Codes) -> Codes:
+    """Return where (V+1,) the slots of votes that have so many begin, and where the last ones end."""
+    total = int(sizes.sum())
+    kind = np.int32 if total <= np.iinfo(np.int32).max else np.int64
+    if sizes.strides == (0,):
+        return np.arange(0, total + 1, int(sizes[0]), dtype=kind)
+    offsets: Codes = np.zeros(len(sizes) + 1, kind)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets

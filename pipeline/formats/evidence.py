@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..reading import display, read
 from ..tables import VOTES
-from .votes import Flags, Votes
+from .vote_batches import Flags
+from .votes import Votes
 
 Floats = NDArray[np.float64]
 

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..reading import display
-from .codes import Codes, occurrences, slots_of, unified
+from .codes import Coded, Codes, ends_of, joined, occurrences, slots_of, unified
 from .models import models_of
-from .votes import Flags, _Batch, _batches, _check_criterion, _check_distinct, _ratings_of, _Rows, _unified, read_votes
+from .vote_batches import Flags, VoteBatch, check_criterion, vote_batches
+from .votes import read_votes
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,10 @@ def read_shown(votes: str | Path, responses: str | Path | None = None, criterion
 
 def _as_written(votes: str | Path, responses: str | Path, criterion: str | None) -> Shown:
     read = read_votes(votes, criterion)
-    written, models = _alphabetical(*_coded(models_of(responses, read)))
-    prompt, prompt_ids = _alphabetical(read.prompt, read.prompt_ids)
-    sizes = np.diff(read.offsets)
-    model = written[np.repeat(read.candidates[read.prompt], sizes) + read.items]
-    judge, judges = _judges(read.judge, pa.array(read.judges, pa.string()))
+    written, models = _alphabetical(Coded.of(models_of(responses, read).dictionary_encode()))
+    prompt, prompt_ids = _alphabetical(Coded(read.prompt, read.prompt_ids))
+    model = written[np.repeat(read.candidates[read.prompt], read.sizes) + read.items]
+    judge, judges = _judges(Coded(read.judge, pa.array(read.judges, pa.string())))
     rated = np.flatnonzero(~np.isnan(read.ratings))
     return Shown(
         models.to_pylist(),
@@ -84,34 +84,33 @@ def _as_written(votes: str | Path, responses: str | Path, criterion: str | None)
         model,
         read.ranks,
         read.ratings,
-        _of_ratings(read.repeat, rated, len(prompt)),
+        _of_ratings(read.repeat, rated),
     )
 
 
 def _as_shown(votes: str | Path, criterion: str | None) -> Shown:
-    batches = list(_batches(votes))
-    by_criterion, criteria = _unified([batch.criterion for batch in batches])
-    _check_criterion(display(votes), criteria.to_pylist(), criterion)
+    batches = list(vote_batches(votes))
+    criteria = unified([batch.criterion for batch in batches])
+    check_criterion(display(votes), criteria.names.to_pylist(), criterion)
     with ThreadPoolExecutor(1) as beside:  # both look at strings and copy, so neither keeps the other waiting
         about = beside.submit(_in_order, [batch.prompt for batch in batches])
         model, models = _in_order([batch.response for batch in batches])
-        valid, sizes, ranks = (
-            np.concatenate([getattr(batch, name) for batch in batches]) for name in ("valid", "sizes", "ranks")
+        valid, sizes, ranks, ratings = (
+            joined([getattr(batch, name) for batch in batches]) for name in ("valid", "sizes", "ranks", "ratings")
         )
-        offsets = np.zeros(len(sizes) + 1, np.int64)
-        np.cumsum(sizes, out=offsets[1:])
-        _check_distinct(model, sizes, offsets, model, models, _Rows(display(votes), 1))
         prompt, prompt_ids = about.result()
-    judge, judges = _judges(*_unified([batch.judge for batch in batches]))
-    ratings = _ratings_of(batches)
+    offsets = ends_of(sizes)
+    judge, judges = _judges(unified([batch.judge for batch in batches]))
     rated = np.flatnonzero(~np.isnan(ratings))
-    repeat = _repeats(batches, rated, prompt, judge, offsets, model)
+    repeat = _repeats(batches, rated, [prompt, judge, criteria.codes], offsets, model)
     found = Shown(models.to_pylist(), judges, prompt_ids, prompt, judge, valid, offsets, model, ranks, ratings, repeat)
-    return found if len(criteria) < 2 else _some(found, by_criterion == criteria.index(criterion or "").as_py())
+    if len(criteria.names) < 2:
+        return found
+    return _some(found, criteria.codes == criteria.names.index(criterion or "").as_py())
 
 
-def _in_order(arrays: list[pa.DictionaryArray]) -> tuple[Codes, pa.Array]:
-    return _alphabetical(*unified(arrays))
+def _in_order(parts: list[Coded]) -> tuple[Codes, pa.Array]:
+    return _alphabetical(unified(parts))
 
 
 def _some(shown: Shown, kept: Flags) -> Shown:
@@ -129,38 +128,33 @@ def _some(shown: Shown, kept: Flags) -> Shown:
     )
 
 
-def _judges(codes: Codes, names: pa.Array) -> tuple[Codes, list[str]]:
-    if len(names) == 1:
-        return np.broadcast_to(np.int32(0), len(codes)), names.to_pylist()
-    judge, judges = _alphabetical(codes, names)
-    return judge, judges.to_pylist()
+def _judges(judge: Coded) -> tuple[Codes, list[str]]:
+    if len(judge.names) == 1:
+        return judge.codes, judge.names.to_pylist()
+    codes, names = _alphabetical(judge)
+    return codes, names.to_pylist()
 
 
-def _repeats(batches: list[_Batch], rated: Codes, prompt: Codes, judge: Codes, offsets: Codes, shown: Codes) -> Codes:
-    repeat = np.concatenate([batch.repeat for batch in batches]) if len(rated) else rated
-    if len(missing := rated[repeat[rated] < 0]):
-        criterion, _ = _unified([batch.criterion for batch in batches])
-        asked = [prompt[missing], judge[missing], criterion[missing]]
-        repeat[missing] = occurrences(asked, missing, np.diff(offsets), offsets, shown)
-    return _of_ratings(repeat, rated, len(prompt))
-
-
-def _of_ratings(repeat: Codes, rated: Codes, votes: int) -> Codes:
-    """Return repeats (V,), 0 but for ratings; where there are none, they take no memory."""
+def _repeats(batches: list[VoteBatch], rated: Codes, about: list[Codes], offsets: Codes, shown: Codes) -> Codes:
+    """Return the repeats (V,) of ratings, counting those that a file does not number."""
     if not len(rated):
-        return np.broadcast_to(np.int64(0), votes)
-    found = np.zeros(votes, np.int64)
+        return np.broadcast_to(np.int64(0), len(offsets) - 1)
+    repeat = joined([batch.repeat for batch in batches]).astype(np.int64)
+    if len(missing := rated[repeat[rated] < 0]):
+        asked = [codes[missing] for codes in about]
+        repeat[missing] = occurrences(asked, missing, np.diff(offsets), offsets, shown)
+    return _of_ratings(repeat, rated)
+
+
+def _of_ratings(repeat: Codes, rated: Codes) -> Codes:
+    """Return repeats (V,), 0 but for ratings."""
+    found = np.zeros(len(repeat), np.int64)
     found[rated] = repeat[rated]
     return found
 
 
-def _coded(names: pa.Array) -> tuple[Codes, pa.Array]:
-    encoded = names.dictionary_encode()
-    return encoded.indices.to_numpy(), encoded.dictionary
-
-
-def _alphabetical(codes: Codes, names: pa.Array) -> tuple[Codes, pa.Array]:
-    order = pc.array_sort_indices(names)
-    place: NDArray[Any] = np.empty(len(names), np.int32)
-    place[order.to_numpy()] = np.arange(len(names), dtype=np.int32)
-    return place.take(codes), names.take(order)
+def _alphabetical(strings: Coded) -> tuple[Codes, pa.Array]:
+    order = pc.array_sort_indices(strings.names)
+    place: NDArray[Any] = np.empty(len(strings.names), np.int32)
+    place[order.to_numpy()] = np.arange(len(strings.names), dtype=np.int32)
+    return place.take(strings.codes), strings.names.take(order)

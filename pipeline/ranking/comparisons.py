@@ -47,7 +47,7 @@ class Ballots:
 
     @classmethod
     def gathered(cls, votes: Codes, prompt: Codes, source: Codes, offsets: Codes, items: Codes, ranks: Codes) -> Self:
-        """Return some of the votes of a larger collection, all of them placed.
+        """Return some of the votes of a larger collection, all of them placed; what was narrow is widened.
 
         Args:
             votes: (V,) which votes to take, ascending.
@@ -59,15 +59,16 @@ class Ballots:
         """
         placed = np.ones(len(votes), bool)
         if len(votes) and votes[-1] - votes[0] == len(votes) - 1:
-            run = slice(int(votes[0]), int(votes[-1]) + 1)
-            ends = offsets[run.start : run.stop + 1]
-            within = slice(int(ends[0]), int(ends[-1]))
-            return cls(prompt, source[run], placed, ends - ends[0], items[within], ranks[within])
-        begins = offsets[votes]
-        sizes = offsets[votes + 1] - begins
-        slots = spans(begins, sizes)
-        ends = np.concatenate([[0], np.cumsum(sizes)])
-        return cls(prompt, source[votes], placed, ends, items[slots], ranks[slots])
+            run: Codes | slice = slice(int(votes[0]), int(votes[-1]) + 1)
+            ends = offsets[int(votes[0]) : int(votes[-1]) + 2]
+            slots: Codes | slice = slice(int(ends[0]), int(ends[-1]))
+            ends = ends - ends[0]
+        else:
+            begins = offsets[votes]
+            sizes = offsets[votes + 1] - begins
+            slots, run = spans(begins, sizes), votes
+            ends = np.concatenate([[0], np.cumsum(sizes)])
+        return cls(prompt, source[run], placed, ends, items[slots].astype(np.int32), ranks[slots].astype(np.int32))
 
     def followed_by(self, other: Self) -> Self:
         """Return these votes and then the others, weighing 1 each."""

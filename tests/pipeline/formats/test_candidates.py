@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from prefpipe.pipeline.formats import candidates
 from prefpipe.pipeline.formats.candidates import local_codes
+from prefpipe.pipeline.formats.codes import Coded
 
 names = st.text("aé\0", max_size=10)
 
@@ -21,9 +22,8 @@ def test_candidates_of_a_prompt_are_counted_in_the_order_of_their_bytes(rows: li
         items, found, starts = local_codes(
             np.array([prompts.index(prompt) for prompt, _ in rows], np.int32),
             np.array([len(shown) for _, shown in rows], np.int32),
-            np.array([ids.index(name) for _, shown in rows for name in shown], np.int32),
+            Coded(np.array([ids.index(name) for _, shown in rows for name in shown], np.int32), pa.array(ids)),
             len(prompts),
-            pa.array(ids),
         )
     expected = [
         sorted({name for p, shown in rows if p == prompt for name in shown}, key=str.encode) for prompt in prompts

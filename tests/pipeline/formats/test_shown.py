@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prefpipe.pipeline.errors import UsageError
-from prefpipe.pipeline.formats import votes
+from prefpipe.pipeline.formats import vote_batches
 from prefpipe.pipeline.formats.shown import Shown, read_shown
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ def test_with_responses_an_answer_stands_for_its_model(write_lines: WriteLines) 
 def test_large_files_are_checked_in_large_batches_and_errors_name_the_row(
     write_lines: WriteLines, monkeypatch: pytest.MonkeyPatch, together: int
 ) -> None:
-    monkeypatch.setattr(votes, "BATCH_ROWS", together)
+    monkeypatch.setattr(vote_batches, "BATCH_ROWS", together)
     rows = [vote("ab", [1, 2], f"p{number % 7}") for number in range(20_000)]
     path = as_parquet(write_lines("votes.jsonl", rows))
     read = read_shown(path)

@@ -216,3 +216,29 @@ def test_a_parquet_file_may_hold_codes_or_long_strings(write_lines: WriteLines, 
     for rows_of_group in (1, 2, 3):
         pq.write_table(table, tmp_path / "votes.parquet", row_group_size=rows_of_group)
         assert told(read_votes(tmp_path / "votes.parquet")) == told(read_votes(write_lines("votes.jsonl", rows)))
+
+
+@pytest.mark.parametrize("rows_of_group", [1, 2, 20])
+def test_names_that_no_vote_bears_are_left_out(
+    write_lines: WriteLines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_of_group: int
+) -> None:
+    monkeypatch.setattr("prefpipe.pipeline.formats.vote_batches.BATCH_ROWS", 1)
+    rows = [vote("ab", [1, 2], f"p{prompt}", f"j{prompt}") for prompt in (3, 1, 4, 1, 2, 3)]
+    names = pa.array(["p0", "p1", "p2", "p3", "p4", "p5"])
+    judges = pa.array([f"j{index}" for index in range(6)])
+    criteria = pa.array(["tone", "facts"])
+    codes = pa.array([int(row["prompt_id"][1:]) for row in rows], pa.int8())
+    table = pa.table(
+        {
+            "prompt_id": pa.DictionaryArray.from_arrays(codes, names),
+            "judge": pa.DictionaryArray.from_arrays(codes, judges),
+            "criterion": pa.DictionaryArray.from_arrays(pa.array([1] * 6, pa.int8()), criteria),
+            "shown": pa.array([row["shown"] for row in rows]),
+            "ranks": pa.array([row["ranks"] for row in rows]),
+        }
+    )
+    pq.write_table(table, tmp_path / "votes.parquet", row_group_size=rows_of_group)
+    found, plain = read_votes(tmp_path / "votes.parquet"), read_votes(write_lines("votes.jsonl", rows))
+    assert told(found) == told(plain)
+    assert found.prompt_ids.to_pylist() == plain.prompt_ids.to_pylist() == ["p3", "p1", "p4", "p2"]
+    assert found.judges == plain.judges
