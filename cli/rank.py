@@ -19,7 +19,7 @@ def rank(
         typer.Option(
             help="bradley-terry, borda, davidson, rao-kupper, firth, plackett-luce, win-rate, copeland, minimax, "
             "schulze, kemeny, baldwin, pagerank, rank-centrality, luce-spectral, eigenvector, greedy, kwiksort, elo, "
-            "weng-lin, trueskill or reciprocal-rank; docs/methods.md says which one when."
+            "weng-lin, trueskill, reciprocal-rank or borda-fusion; docs/methods.md says which one when."
         ),
     ] = "bradley-terry",
     responses: Annotated[Path | None, typer.Option(help="The responses, to name the candidates' models.")] = None,
@@ -63,7 +63,7 @@ def rank(
         position_effect=logits_of(position_effect),
         prior_sd=prior_sd,
         conflicts=conflicts,
-        weights=weights_of(judge_weight or []),
+        judge_weights=weights_of(judge_weight or []),
         vote_weight=vote_weight,
         criterion=criterion,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from .codes import Codes, position_in_group
 from .comparisons import Ballots, pairs_of
 from .elo import elo
-from .fusion import reciprocal_rank_fusion
+from .fusion import Fusion
 from .plackett_luce import plackett_luce
 from .repeats import rankings_of_repeats
 from .tally import Floats
@@ -77,14 +77,14 @@ def by_skills(rate: Callable[..., Skills], ballots: Ballots, prompts: int, items
     return found.scores, None
 
 
-def by_reciprocal_rank(ballots: Ballots, prompts: int, items: int) -> Scored:
+def by_fusion(fuse: Callable[..., Fusion], ballots: Ballots, prompts: int, items: int) -> Scored:
     """Score by fusing the complete rankings of judges and repeats; NaN where a prompt has none."""
     repeats = rankings_of_repeats(ballots, pairs_of(ballots), prompts, items)
     ranks = np.where(repeats.present[:, :, None], repeats.rankings / 2, np.nan)
     weights = np.ones(int(ballots.source.max(initial=0)) + 1)
     if ballots.weight is not None:
         weights[ballots.source] = ballots.weight
-    fused = reciprocal_rank_fusion(ranks, weights=weights[repeats.source])
+    fused = fuse(ranks, weights=weights[repeats.source])
     return np.where(fused.ballots > 0, fused.scores, np.nan if items > 1 else 0.0), None
 
 

@@ -1,8 +1,8 @@
 """The Bradley–Terry model of many small tournaments at once, with a prior and an effect of position.
 
 The candidate in the earlier slot, i, beats the one in the later slot, j, with probability s(θ_i - θ_j + β), s being the
-logistic function. Scores θ are logits: a lead of 1 means odds of e. A tie counts as half a win for each, which makes
-standard errors a little too wide where ties are many.
+logistic function. Scores θ are logits: a lead of 1 means odds of e. β belongs to the judge. A tie counts as half a win
+for each, which makes standard errors a little too wide where ties are many.
 
 A tournament of few votes often has no maximum of its likelihood: a candidate that won all its comparisons would get an
 infinite score. The prior θ ~ N(0, prior_sd²) keeps every score finite, and the result is the posterior's mode with the
@@ -10,6 +10,7 @@ covariance of its normal approximation.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -51,13 +52,13 @@ class BradleyTerry:
     Attributes:
         scores: (P, n) in logits, centred to sum zero; NaN where there is no prior and no maximum of the likelihood.
         covariance: (P, n, n) of the centred scores. The variance of a lead is `c[i, i] + c[j, j] - 2 c[i, j]`.
-        position_effect: β, in logits in favour of the earlier slot.
+        position_effect: β of each judge, in logits in favour of the earlier slot.
         prior_sd: The prior's standard deviation, infinite where there was none.
     """
 
     scores: Floats
     covariance: Floats
-    position_effect: float
+    position_effect: tuple[float, ...]
     prior_sd: float
 
     @property
@@ -69,33 +70,42 @@ class BradleyTerry:
 
 
 def bradley_terry(
-    tally: Tally, *, prior_sd: float = PRIOR_SD, position_effect: float = 0.0, position_error: float = 0.0
+    *tallies: Tally,
+    prior_sd: float = PRIOR_SD,
+    position_effect: float | Sequence[float] = 0.0,
+    position_error: float | Sequence[float] = 0.0,
 ) -> BradleyTerry:
     """Return the scores that fit each tournament best, by Newton's method.
 
     Args:
-        tally: The comparisons.
+        tallies: The comparisons of the same tournaments by each judge, or by all of them together.
         prior_sd: The prior's standard deviation; `math.inf` for maximum likelihood.
-        position_effect: β, known or estimated by `pooled.estimate_shared`.
-        position_error: The standard error of β, which widens those of the scores.
+        position_effect: β, known or estimated by `pooled.estimate_shared`; one for all judges, or one for each.
+        position_error: The standard error of β, which widens those of the scores; likewise.
 
     Source:
         Bradley and Terry (1952), Biometrika 39; Davidson and Beaver (1977), Biometrics 33, for β.
     """
-    prompts, items, _ = tally.first_wins.shape
+    prompts, items, _ = tallies[0].first_wins.shape
+    beta, error = (
+        np.broadcast_to(np.asarray(given, float), len(tallies)) for given in (position_effect, position_error)
+    )
     scores, covariance = np.zeros((prompts, items)), np.zeros((prompts, items, items))
-    blocks = max(math.ceil(prompts / BLOCK), 1)
+    blocks = max(math.ceil(prompts * len(tallies) / BLOCK), 1)
     for part in range(blocks):
         block = slice(prompts * part // blocks, prompts * (part + 1) // blocks)
-        wins, losses = slot_points(tally, block)
-        impossible = None if math.isfinite(prior_sd) else ~strongly_connected(tally.points[block] > 0)
-        if impossible is not None:
-            wins[:, :, impossible] = losses[:, :, impossible] = 0.5
-        theta, spread = _fit(Likelihood.of(wins, losses), prior_sd, position_effect, position_error)
+        points = [slot_points(tally, block) for tally in tallies]
+        impossible = None
+        if not math.isfinite(prior_sd):
+            met = sum((tally.points[block] for tally in tallies), np.zeros(()))
+            impossible = ~strongly_connected(met > 0)
+            for wins, losses in points:
+                wins[:, :, impossible] = losses[:, :, impossible] = 0.5
+        theta, spread = _fit(Likelihood.of(points), prior_sd, beta, error)
         if impossible is not None:
             theta[:, impossible] = spread[:, :, impossible] = np.nan
         scores[block], covariance[block] = theta.T, spread.transpose(2, 0, 1)
-    return BradleyTerry(scores, covariance, position_effect, prior_sd)
+    return BradleyTerry(scores, covariance, tuple(beta.tolist()), prior_sd)
 
 
 def win_probabilities(scores: Floats, position_effect: float = 0.0) -> Floats:
@@ -122,13 +132,13 @@ def slot_points(tally: Tally, block: slice) -> tuple[Floats, Floats]:
 class Likelihood:
     """What the comparisons of P tournaments say, the tournaments along the last axis.
 
-    There are K = n(n-1)/2 pairs of items, low and high. Part 0 is where the low one stood in the earlier slot, part 1
-    where the high one did.
+    There are J judges, and K = n(n-1)/2 pairs of items, low and high. Part 0 is where the low one stood in the earlier
+    slot, part 1 where the high one did.
 
     Attributes:
         items: n.
-        wins: (2, K, P) wins, ties as halves, of the item in the earlier slot.
-        losses: (2, K, P) likewise of the one in the later slot.
+        wins: (J, 2, K, P) wins, ties as halves, of the item in the earlier slot.
+        losses: (J, 2, K, P) likewise of the one in the later slot.
     """
 
     items: int
@@ -136,11 +146,14 @@ class Likelihood:
     losses: Floats
 
     @classmethod
-    def of(cls, wins: Floats, losses: Floats) -> Self:
-        """Return what is said by points of i against j and of j against i, both (n, n, P), i in the earlier slot."""
-        low, high = _pairs(len(wins))
-        one, other = (np.stack([points[low, high], points[high, low]]) for points in (wins, losses))
-        return cls(len(wins), one, other)
+    def of(cls, points: Sequence[tuple[Floats, Floats]]) -> Self:
+        """Return what is said by each judge's points of i against j and of j against i, (n, n, P), i shown earlier."""
+        items = len(points[0][0])
+        low, high = _pairs(items)
+        wins, losses = (
+            np.stack([[side[low, high], side[high, low]] for side in sides]) for sides in zip(*points, strict=True)
+        )
+        return cls(items, wins, losses)
 
     @property
     def pairs(self) -> tuple[Codes, Codes]:
@@ -150,11 +163,12 @@ class Likelihood:
     def some(self, chosen: NDArray[np.bool_]) -> "Likelihood":
         """Return what is said of some of the tournaments."""
         places = np.flatnonzero(chosen)
-        return Likelihood(self.items, self.wins.take(places, 2), self.losses.take(places, 2))
+        return Likelihood(self.items, self.wins.take(places, 3), self.losses.take(places, 3))
 
     def beginning(self) -> Floats:
         """Return (n, P): scores near the best ones, from the share of its points that each item won."""
-        points = self.spread(self.wins[0] + self.losses[1], self.losses[0] + self.wins[1])
+        wins, losses = self.wins.sum(0), self.losses.sum(0)
+        points = self.spread(wins[0] + losses[1], losses[0] + wins[1])
         won, lost = points.sum(1), points.sum(0)
         theta = np.clip(np.log((won + 0.5) / (lost + 0.5)), -STEP_LIMIT, STEP_LIMIT)
         centred: Floats = theta - theta.mean(0)
@@ -168,14 +182,15 @@ class Likelihood:
         square[highs, lows] = high
         return square
 
-    def at(self, theta: Floats, beta: float, precision: float) -> "Slope":
-        """Return the slope and curvature of the log posterior at scores (n, P) and a position effect."""
+    def at(self, theta: Floats, beta: Floats, precision: float) -> "Slope":
+        """Return the slope and curvature of the log posterior at scores (n, P) and position effects (J,)."""
         lows, highs = self.pairs
         # Both chances are computed to their last digit, and never their sum with a count: otherwise rounding would
         # drown the slope where a candidate won millions of comparisons and lost none.
         lead = theta[lows] - theta[highs]
-        odds = np.stack([-lead, lead])
-        odds -= beta
+        odds = np.empty(self.wins.shape)
+        np.subtract(-beta[:, None, None], lead, out=odds[:, 0])
+        np.subtract(lead, beta[:, None, None], out=odds[:, 1])
         np.exp(np.minimum(odds, HIGHEST_LOGIT, out=odds), out=odds)
         chance = 1 / (1 + odds)
         other = np.multiply(odds, chance, out=odds)
@@ -184,12 +199,12 @@ class Likelihood:
         weight = self.wins + self.losses
         weight *= chance
         weight *= other
-        both = -(weight[0] + weight[1])
+        both = -weight.sum((0, 1))
         curvature = self.spread(both, both)
         curvature[range(self.items), range(self.items)] = precision - curvature.sum(1)
         if not precision:
             curvature += 1 / self.items
-        low = residual[0] - residual[1]
+        low = (residual[:, 0] - residual[:, 1]).sum(0)
         gradient = self.spread(low, -low).sum(1) - precision * theta
         return Slope(self, chance, other, residual, weight, gradient, curvature)
 
@@ -206,10 +221,10 @@ class Slope:
 
     Attributes:
         likelihood: What it is the slope of.
-        chance: (2, K, P) of the item in the earlier slot to win.
-        other: (2, K, P) of the one in the later slot.
-        residual: (2, K, P) wins of the item in the earlier slot less their expectation.
-        weight: (2, K, P) the variance of the wins.
+        chance: (J, 2, K, P) of the item in the earlier slot to win.
+        other: (J, 2, K, P) of the one in the later slot.
+        residual: (J, 2, K, P) wins of the item in the earlier slot less their expectation.
+        weight: (J, 2, K, P) the variance of the wins.
         gradient: (n, P) by scores.
         curvature: (n, n, P) by two scores, positive.
     """
@@ -227,17 +242,16 @@ class Slope:
         """(n, P): Newton's step to the best scores."""
         return solution(self.curvature, self.gradient)
 
-    @property
-    def mixed(self) -> Floats:
-        """(n, P): the curvature by a score and the position effect."""
-        low = self.weight[0] - self.weight[1]
+    def mixed(self, weight: Floats) -> Floats:
+        """Return (n, P): the curvature by a score and the position effect of judges whose `weight` (2, K, P) it is."""
+        low = weight[0] - weight[1]
         curvature: Floats = self.likelihood.spread(low, -low).sum(1)
         return curvature
 
 
-def _fit(likelihood: Likelihood, prior_sd: float, beta: float, beta_error: float) -> tuple[Floats, Floats]:
+def _fit(likelihood: Likelihood, prior_sd: float, beta: Floats, beta_error: Floats) -> tuple[Floats, Floats]:
     """Climb to the mode of each tournament; those that have arrived leave, so that none depends on its neighbours."""
-    items, prompts = likelihood.items, likelihood.wins.shape[2]
+    items, prompts = likelihood.items, likelihood.wins.shape[3]
     precision = prior_sd**-2 if math.isfinite(prior_sd) else 0.0
     shared = 1 / (precision * items) if precision else 1 / items
     scores, covariance = np.zeros((items, prompts)), np.zeros((items, items, prompts))
@@ -254,8 +268,8 @@ def _fit(likelihood: Likelihood, prior_sd: float, beta: float, beta_error: float
             inverted = inverse(slope.curvature[:, :, done])
             scores[:, left[done]] = theta[:, done] - theta[:, done].mean(0)
             covariance[:, :, left[done]] = inverted - shared
-            if beta_error:
-                moved = product(inverted, slope.mixed[:, done]) * beta_error
+            for judge in np.flatnonzero(beta_error):
+                moved = product(inverted, slope.mixed(slope.weight[judge][:, :, done])) * beta_error[judge]
                 covariance[:, :, left[done]] += moved[:, None] * moved
             likelihood, theta, left = likelihood.some(~done), theta[:, ~done], left[~done]
         if not len(left):

@@ -23,6 +23,7 @@ class Counting:
 
     Attributes:
         source: (V,) one code for each judge and repeat, which give one ranking of a prompt.
+        judge: The judge of each code.
         weight: What each code weighs; None for 1 each.
         conflicts: One of `CONFLICTS`.
         vote_weight: One of `VOTE_WEIGHTS`.
@@ -31,6 +32,7 @@ class Counting:
     """
 
     source: Codes
+    judge: Codes
     weight: Floats | None
     conflicts: str
     vote_weight: str

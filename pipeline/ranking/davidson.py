@@ -6,6 +6,7 @@ a prompt, nu and the position effect beta are pooled over the whole batch.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -37,7 +38,8 @@ class TieFit:
         covariance: (P, n, n); the variance of a difference is `c[i, i] + c[j, j] - 2 * c[i, j]`.
         tie: nu, shared by the batch.
         tie_error: The standard error of ln nu; infinite where nu lies at an end of its range.
-        position: beta in logits, how much the first slot is favoured; None where it was not asked for.
+        position: beta in logits, how much the first slot is favoured, the mean over judges where each has its own;
+            None where it was not asked for.
         position_error: Its standard error.
         log_likelihood: Of all votes, without the prior.
         prior_sd: The standard deviation of the prior of the scores.
@@ -100,7 +102,7 @@ def davidson(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -> 
     Raises:
         ValueError: if `prior_sd` is not a positive finite number.
     """
-    return fit_pooled(tally, _davidson, start=0.0, no_ties=-math.inf, prior_sd=prior_sd, position=position)
+    return fit_pooled([tally], _davidson, start=0.0, no_ties=-math.inf, prior_sd=prior_sd, position=position)
 
 
 def _davidson(margin: Floats, tie: float, first: Floats, second: Floats, tied: Floats) -> Slopes:
@@ -122,15 +124,18 @@ def _davidson(margin: Floats, tie: float, first: Floats, second: Floats, tied: F
     )
 
 
-def davidson_given(tally: Tally, *, tie: float | None, position: float, prior_sd: float = 2.5) -> TieFit:
+def davidson_given(
+    *tallies: Tally, tie: float | None, position: float | Sequence[float], prior_sd: float = 2.5
+) -> TieFit:
     """Fit Davidson's model where beta is known, and nu too unless it is None, such as from many other prompts.
 
-    The errors of the scores take what is known as certain. Everything else is as in `davidson`, but a known nu is kept
-    finite and above zero, so that a prompt with a tie has a likelihood where there were none before.
+    The comparisons may be those of several judges apart, each with a beta of its own. The errors of the scores take
+    what is known as certain. Everything else is as in `davidson`, but a known nu is kept finite and above zero, so that
+    a prompt with a tie has a likelihood where there were none before.
     """
     log_tie = None if tie is None else min(math.log(max(tie, EXTREME_TIE)), -math.log(EXTREME_TIE))
     return fit_pooled(
-        tally,
+        tallies,
         _davidson,
         start=0.0,
         no_ties=-math.inf,
@@ -147,7 +152,7 @@ def davidson_stretch(tie: float) -> float:
 
 
 def fit_pooled(
-    tally: Tally,
+    tallies: Sequence[Tally],
     curve: Curve,
     *,
     start: float,
@@ -155,19 +160,22 @@ def fit_pooled(
     prior_sd: float,
     position: bool,
     log_tie: float | None = None,
-    beta: float | None = None,
+    beta: float | Sequence[float] | None = None,
 ) -> TieFit:
     """Maximise a concave model of three outcomes by Newton's method with backtracking.
 
     The scores of a prompt meet those of another only through the pooled parameters, so each step solves P systems of
     size n and one of size two, their Schur complement. `start` is where ln nu begins, `no_ties` its value when ties
-    never happen. ln nu and beta are not fitted where `log_tie` and `beta` are given.
+    never happen. ln nu and beta are not fitted where `log_tie` and `beta` are given, and the tallies of several judges
+    differ only by the beta that is given for each.
     """
     if not 0 < prior_sd < math.inf:
         raise ValueError(f"prior_sd must be positive and finite, not {prior_sd}")
-    prompts, n, _ = tally.first_wins.shape
+    prompts, n, _ = tallies[0].first_wins.shape
     i, j = np.nonzero(~np.eye(n, dtype=bool)) if position else np.triu_indices(n, 1)
-    first, second, tied = _counts(tally, i, j, position=position)
+    counts = zip(*(_counts(tally, i, j, position=position) for tally in tallies), strict=True)
+    first, second, tied = (np.concatenate(of_judges, axis=1) for of_judges in counts)
+    known = np.broadcast_to(np.asarray(0.0 if beta is None else beta, float), len(tallies))
     has_ties, has_decisions = bool(tied.any()), bool(first.any() or second.any())
     if not has_decisions and log_tie is None:
         tied = np.zeros_like(tied)  # nu is infinite, and a tie that was certain says nothing about the scores
@@ -175,12 +183,13 @@ def fit_pooled(
     design = _Design(i, j, n, prior_sd, free)
 
     def look(scores: Floats, pooled: Floats) -> tuple[Slopes, float]:
-        slopes = curve(scores[:, i] - scores[:, j] + pooled[1], float(pooled[0]), first, second, tied)
+        lead = np.tile(scores[:, i] - scores[:, j], len(tallies))
+        slopes = curve(lead + np.repeat(known, len(i)) + pooled[1], float(pooled[0]), first, second, tied)
         penalty = (scores**2).sum() / prior_sd**2 + (pooled[1] / POSITION_PRIOR_SD) ** 2
         return slopes, float(slopes.value.sum() - penalty / 2)
 
     begin = start if has_ties and has_decisions else no_ties
-    pooled = np.array([begin if log_tie is None else log_tie, beta or 0.0])
+    pooled = np.array([begin if log_tie is None else log_tie, 0.0])
     scores = np.zeros((prompts, n))
     slopes, objective = look(scores, pooled)
     iterations, converged = 0, False
@@ -201,7 +210,7 @@ def fit_pooled(
         covariance=covariance,
         tie=math.inf if has_ties and not has_decisions and log_tie is None else math.exp(pooled[0]),
         tie_error=float(errors[0]),
-        position=float(pooled[1]) if position else None,
+        position=float(known.mean() + pooled[1]) if position else None,
         position_error=float(errors[1]) if position else None,
         log_likelihood=float(slopes.value.sum()),
         prior_sd=prior_sd,
@@ -257,7 +266,7 @@ class _Design:
     def _blocks(self, slopes: Slopes) -> tuple[Floats, Floats, Floats]:
         """Return the information of the scores (P, n, n), of scores and pooled (P, n, k), of the pooled (k, k)."""
         between = np.zeros((len(slopes.value), self.n, self.n))
-        between[:, self.i, self.j] = slopes.margin_margin
+        between[:, self.i, self.j] = self._of_all_judges(slopes.margin_margin)
         between += between.transpose(0, 2, 1)
         diagonal = np.arange(self.n)
         information = 1 / max(self.n, 1) - between  # the constant holds the common level, which the data leave free
@@ -267,9 +276,16 @@ class _Design:
         pooled = np.array([[slopes.tie_tie.sum(), mixed], [mixed, slopes.margin_margin.sum() + POSITION_PRIOR_SD**-2]])
         return information, cross[:, :, self.free], pooled[np.ix_(self.free, self.free)]
 
+    def _of_all_judges(self, pairs: Floats) -> Floats:
+        """Return (P, K): what pairs (P, J * K), each judge's after another's, add up to."""
+        if pairs.shape[1] == len(self.i):
+            return pairs
+        total: Floats = pairs.reshape(len(pairs), -1, len(self.i)).sum(1)
+        return total
+
     def _net(self, pairs: Floats) -> Floats:
-        """Return what the pairs (P, K) bring to their first items less what they take from their second, (P, n)."""
+        """Return (P, n): what pairs (P, J * K) bring to their first items less what they take from their second."""
         square = np.zeros((len(pairs), self.n, self.n))
-        square[:, self.i, self.j] = pairs
+        square[:, self.i, self.j] = self._of_all_judges(pairs)
         net: Floats = square.sum(axis=2) - square.sum(axis=1)
         return net

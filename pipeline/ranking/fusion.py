@@ -1,10 +1,10 @@
-"""Several rankings of the same items made one: reciprocal-rank and Borda fusion, and their count as pairs."""
+"""Several rankings of the same items made one: reciprocal-rank and Borda fusion."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .tally import Floats, Tally
+from .tally import Floats
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,6 @@ def borda_fusion(ranks: Floats, *, weights: Floats | None = None) -> Fusion:
     ballots = (weights[:, :, None] * ranked).sum(axis=1)
     total = (weights[:, :, None] * np.where(ranked, shares, 0.0)).sum(axis=1)
     return Fusion(np.where(ballots > 0, total / np.where(ballots > 0, ballots, 1.0), 0.5), ballots)
-
-
-def tally_rankings(ranks: Floats, *, weights: Floats | None = None) -> Tally:
-    """Count the pairs of m rankings of n items (P, m, n), so that Kemeny's, Schulze's or any other rule can fuse them.
-
-    A ranking has one comparison for each pair of items it ranks. Which item was shown first is not known: each counts
-    half in either slot.
-    """
-    weights = _weights(ranks, weights)
-    prompts, m, n = ranks.shape
-    wins, ties = np.zeros((prompts, n, n)), np.zeros((prompts, n, n))
-    for vote in range(m):
-        mine, theirs = ranks[:, vote, :, None], ranks[:, vote, None, :]
-        wins += weights[:, vote, None, None] * (mine < theirs)
-        ties += weights[:, vote, None, None] * (mine == theirs)
-    diagonal = np.arange(n)
-    ties[:, diagonal, diagonal] = 0.0
-    return Tally(wins / 2, wins / 2, ties / 2)
 
 
 def _places(ranks: Floats) -> Floats:

@@ -1,14 +1,14 @@
 """The ways to turn votes into scores, by name."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .baldwin import baldwin
-from .ballot_methods import Scored, by_elo, by_plackett_luce, by_reciprocal_rank, by_skills
+from .ballot_methods import Scored, by_elo, by_fusion, by_plackett_luce, by_skills
 from .batch import DIGITS, Scorer
 from .borda import borda
 from .bradley_terry import bradley_terry, logistic
@@ -17,6 +17,8 @@ from .condorcet import copeland, minimax, schulze
 from .davidson import davidson, davidson_given, davidson_stretch
 from .eigenvector import eigenvector
 from .firth import firth
+from .fusion import borda_fusion, reciprocal_rank_fusion
+from .judge_effects import tallies_of_judges
 from .kemeny import kemeny
 from .pooled import Shared
 from .rao_kupper import rao_kupper, rao_kupper_given, rao_kupper_stretch
@@ -39,7 +41,8 @@ class Method:
             much as one in the second.
         has_prior: Whether it needs the spread of scores expected beforehand.
         ties: The model that estimates how readily judges call a tie, where a method needs that.
-        takes_weights: Whether votes can weigh more or less.
+        takes_weights: Whether judges can weigh more or less.
+        fuses_rankings: Whether it reads whole rankings by judges and repeats, in which no vote can weigh more.
         link: What turns leads in score, and what all prompts share, into chances to win a comparison that is no tie;
             None where scores say nothing of chances.
     """
@@ -49,14 +52,24 @@ class Method:
     has_prior: bool = False
     ties: TieModel | None = None
     takes_weights: bool = True
+    fuses_rankings: bool = False
     link: Callable[[Floats, Shared], Floats] | None = None
 
 
-def _bradley_terry(_: Ballots, tally: Tally, shared: Shared) -> Scored:
-    fit = bradley_terry(
-        tally, prior_sd=shared.prior_sd, position_effect=shared.position_effect, position_error=shared.position_error
-    )
+def _bradley_terry(ballots: Ballots, tally: Tally, shared: Shared) -> Scored:
+    tallies, effects, errors = _with_effects(ballots, tally, shared)
+    fit = bradley_terry(*tallies, prior_sd=shared.prior_sd, position_effect=effects, position_error=errors)
     return fit.scores, fit.standard_errors
+
+
+def _with_effects(
+    ballots: Ballots, tally: Tally, shared: Shared
+) -> tuple[list[Tally], Sequence[float], Sequence[float]]:
+    """Return the comparisons, apart where judges have position effects of their own, the effects and their errors."""
+    own = shared.of_judges
+    if own is None:
+        return [tally], [shared.position_effect], [shared.position_error]
+    return tallies_of_judges(ballots, own.of_source, len(own.effects), *_shape(tally)), own.effects, own.errors
 
 
 def _borda(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
@@ -64,13 +77,15 @@ def _borda(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
     return count.scores, count.standard_errors
 
 
-def _davidson(_: Ballots, tally: Tally, shared: Shared) -> Scored:
-    fit = davidson_given(tally, tie=shared.tie, position=shared.position_effect, prior_sd=shared.prior_sd)
+def _davidson(ballots: Ballots, tally: Tally, shared: Shared) -> Scored:
+    tallies, effects, _ = _with_effects(ballots, tally, shared)
+    fit = davidson_given(*tallies, tie=shared.tie, position=effects, prior_sd=shared.prior_sd)
     return fit.scores, fit.standard_errors
 
 
-def _rao_kupper(_: Ballots, tally: Tally, shared: Shared) -> Scored:
-    fit = rao_kupper_given(tally, tie=shared.tie, position=shared.position_effect, prior_sd=shared.prior_sd)
+def _rao_kupper(ballots: Ballots, tally: Tally, shared: Shared) -> Scored:
+    tallies, effects, _ = _with_effects(ballots, tally, shared)
+    fit = rao_kupper_given(*tallies, tie=shared.tie, position=effects, prior_sd=shared.prior_sd)
     return fit.scores, fit.standard_errors
 
 
@@ -101,7 +116,11 @@ def _trueskill(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
 
 
 def _reciprocal_rank(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
-    return by_reciprocal_rank(ballots, *_shape(tally))
+    return by_fusion(reciprocal_rank_fusion, ballots, *_shape(tally))
+
+
+def _borda_fusion(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
+    return by_fusion(borda_fusion, ballots, *_shape(tally))
 
 
 def _without_errors(rule: Callable[[Tally], Any]) -> Callable[[Ballots, Tally, Shared], Scored]:
@@ -151,7 +170,8 @@ METHODS = {
     "elo": Method(_elo, link=lambda lead, _: elo_link(lead)),
     "weng-lin": Method(_weng_lin, takes_weights=False, link=lambda lead, _: weng_lin_link(lead)),
     "trueskill": Method(_trueskill, takes_weights=False, link=lambda lead, _: trueskill_link(lead)),
-    "reciprocal-rank": Method(_reciprocal_rank),
+    "reciprocal-rank": Method(_reciprocal_rank, fuses_rankings=True),
+    "borda-fusion": Method(_borda_fusion, fuses_rankings=True),
 }
 
 

@@ -17,7 +17,7 @@ Source:
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import repeat
 from typing import NamedTuple
@@ -27,6 +27,7 @@ import numpy as np
 from .blocks import on_all_cores
 from .bradley_terry import BLOCK, PRIOR_SD, STEP_LIMIT, Likelihood, Slope, slot_points
 from .connectivity import strongly_connected
+from .judge_effects import JudgeEffects
 from .matrices import inverse, product
 from .swaps import effect_of_swaps
 from .tally import Floats, Tally
@@ -65,23 +66,25 @@ class Shared:
     """Parameters that all tournaments share.
 
     Attributes:
-        position_effect: β, in logits in favour of the earlier slot.
+        position_effect: β, in logits in favour of the earlier slot, if all judges had the same.
         position_error: Its standard error, taking votes as independent; 0 where β was given.
         prior_sd: The standard deviation of the prior of scores.
         tie: How readily a tie is called, in a model with ties; its own parameter.
+        of_judges: β of each judge; None where one does for all.
     """
 
     position_effect: float
     position_error: float
     prior_sd: float
     tie: float = 0.0
+    of_judges: JudgeEffects | None = None
 
 
 @dataclass
 class _State:
-    """Where the search stands: β, log τ, and the scores of each block of tournaments (n, P)."""
+    """Where the search stands: β of each judge (J,), log τ, and the scores of each block of tournaments (n, P)."""
 
-    beta: float
+    beta: Floats
     log_precision: float
     theta: list[Floats]
 
@@ -121,30 +124,47 @@ def estimate_shared(
     """
     if position_effect is not None and prior_sd is not None:
         return Shared(position_effect, 0.0, prior_sd)
-    blocks = [
-        block for tally in tallies for block in _blocks(tally, everything=prior_sd is None or prior_sd < math.inf)
-    ]
+    blocks = [block for tally in tallies for block in _blocks([tally], everything=prior_sd != math.inf)]
     error = 0.0
     if position_effect is None and prior_sd != math.inf:
-        swaps = effect_of_swaps((block.spread(*block.wins), block.spread(*block.losses)) for block in blocks)
+        swaps = effect_of_swaps((block.spread(*block.wins[0]), block.spread(*block.losses[0])) for block in blocks)
         if swaps.share >= ENOUGH_SWAPS:
             position_effect, error = swaps.effect, swaps.error
     spread = PRIOR_SD / WIDENING if prior_sd is None else prior_sd
-    state = _State(position_effect or 0.0, -2 * math.log(spread), [block.beginning() for block in blocks])
+    beginning = [block.beginning() for block in blocks]
+    state = _State(np.array([position_effect or 0.0]), -2 * math.log(spread), beginning)
     slopes = _climb(blocks, state, find_beta=position_effect is None, find_spread=prior_sd is None)
     if position_effect is None:
         error = slopes.beta_information**-0.5
     if prior_sd is None:
         prior_sd = WIDENING * math.exp(-state.log_precision / 2)
-    return Shared(round(state.beta, DIGITS), round(error, DIGITS), round(prior_sd, DIGITS))
+    return Shared(round(float(state.beta[0]), DIGITS), round(error, DIGITS), round(prior_sd, DIGITS))
 
 
-def _blocks(tally: Tally, *, everything: bool) -> Iterator[Likelihood]:
+def estimate_prior_sd(batches: Iterable[Sequence[Tally]], position_effects: Sequence[float]) -> float:
+    """Return the prior's standard deviation where the position effect of each judge is known.
+
+    Args:
+        batches: The tournaments, those of each size together, the comparisons by each judge apart.
+        position_effects: β of each judge.
+    """
+    blocks = [block for tallies in batches for block in _blocks(tallies, everything=True)]
+    begin = -2 * math.log(PRIOR_SD / WIDENING)
+    state = _State(np.array(position_effects), begin, [block.beginning() for block in blocks])
+    _climb(blocks, state, find_beta=False, find_spread=True)
+    return round(WIDENING * math.exp(-state.log_precision / 2), DIGITS)
+
+
+def _blocks(tallies: Sequence[Tally], *, everything: bool) -> Iterator[Likelihood]:
     """Yield the tournaments in blocks: all of them, or those whose likelihood has a maximum."""
-    for start in range(0, len(tally.first_wins), BLOCK):
-        part = slice(start, start + BLOCK)
-        block = Likelihood.of(*slot_points(tally, part))
-        yield block if everything else block.some(strongly_connected(tally.points[part] > 0))
+    size = max(BLOCK // len(tallies), 1)
+    for start in range(0, len(tallies[0].first_wins), size):
+        part = slice(start, start + size)
+        block = Likelihood.of([slot_points(tally, part) for tally in tallies])
+        if not everything:
+            met = sum((tally.points[part] for tally in tallies), np.zeros(()))
+            block = block.some(strongly_connected(met > 0))
+        yield block
 
 
 def _climb(blocks: list[Likelihood], state: _State, *, find_beta: bool, find_spread: bool) -> _Slopes:
@@ -154,7 +174,7 @@ def _climb(blocks: list[Likelihood], state: _State, *, find_beta: bool, find_spr
     beta_step = spread_step = 0.0
     for _ in range(MOST_STEPS):
         moves = on_all_cores(_explore, blocks, state.theta, repeat(state))
-        slopes = _Slopes(-state.beta / POSITION_SD**2, 1 / POSITION_SD**2)
+        slopes = _Slopes(-float(state.beta.sum()) / POSITION_SD**2, 1 / POSITION_SD**2)
         for move in moves:
             slopes += move.slopes
         if find_beta:
@@ -169,7 +189,7 @@ def _climb(blocks: list[Likelihood], state: _State, *, find_beta: bool, find_spr
         for index, move in enumerate(moves):
             step_of_scores = move.newton + beta_step * move.by_beta + spread_step * move.by_spread
             state.theta[index] = state.theta[index] + np.clip(step_of_scores, -STEP_LIMIT, STEP_LIMIT)
-        state.beta += beta_step
+        state.beta = state.beta + beta_step
         state.log_precision += spread_step
         largest = max((float(np.abs(move.newton).max(initial=0)) for move in moves), default=0.0)
         if abs(beta_step) < TOLERANCE and abs(spread_step) < TOLERANCE and largest < STEP_LIMIT / 2:
@@ -189,7 +209,7 @@ def _explore(block: Likelihood, theta: Floats, state: _State) -> _Move:
     slopes = _Slopes()
     precision = math.exp(state.log_precision)
     at = block.at(theta, state.beta, precision)
-    covariance, mixed = inverse(at.curvature), at.mixed
+    covariance, mixed = inverse(at.curvature), at.mixed(at.weight.sum(0))
     newton, by_beta = product(covariance, at.gradient), -product(covariance, mixed)
     information = at.weight.sum() + (mixed * by_beta).sum()
     slopes.beta_information += float(information)
@@ -198,10 +218,10 @@ def _explore(block: Likelihood, theta: Floats, state: _State) -> _Move:
         return _Move(slopes, newton, by_beta, np.zeros_like(theta))
     by_spread = -precision * product(covariance, theta)
     by_lead = _slope_of_log_determinant(at, covariance)
-    either, low = by_lead.sum(0), by_lead[0] - by_lead[1]
+    either, low = by_lead.sum((0, 1)), (by_lead[:, 0] - by_lead[:, 1]).sum(0)
     lows, highs = block.pairs
     slopes.beta -= float((either + low * (by_beta[lows] - by_beta[highs])).sum()) / 2
-    known = 2 * (block.wins + block.losses).sum(axis=(0, 1)) / len(theta) >= LEAST_COMPARISONS
+    known = 2 * (block.wins + block.losses).sum((0, 1, 2)) / len(theta) >= LEAST_COMPARISONS
     uncertain = precision * np.einsum("iip->p", covariance)
     penalty = precision * ((theta + newton) ** 2).sum(0)
     shift = (low * (by_spread[lows] - by_spread[highs])).sum(0)
@@ -211,7 +231,7 @@ def _explore(block: Likelihood, theta: Floats, state: _State) -> _Move:
 
 
 def _slope_of_log_determinant(at: Slope, covariance: Floats) -> Floats:
-    """Return (2, K, P): how the log determinant of the curvature changes with the lead of the item shown first."""
+    """Return (J, 2, K, P): how the log determinant of the curvature changes with the lead of the item shown first."""
     lows, highs = at.likelihood.pairs
     variance = np.einsum("iip->ip", covariance)
     skewness = at.other - at.chance

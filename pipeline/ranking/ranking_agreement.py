@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from .tally import Floats
 
 
+DIGITS = 12
+
+
 @dataclass(frozen=True)
 class RankingAgreement:
     """Means over all pairs of a prompt's rankings, (P,) each; NaN where fewer than two can be compared.
@@ -74,7 +77,8 @@ def _mean_tau(rankings: NDArray[Any], present: NDArray[np.bool_]) -> Floats:
         length += ((sign * scale).sum(1) ** 2).sum(0)
     count = known.sum(0)
     mean = (length - count) / np.maximum(count * (count - 1), 1)
-    return np.where(count > 1, np.clip(mean, -1, 1), np.nan)
+    # The last digits depend on the order of the rankings.
+    return np.where(count > 1, np.round(np.clip(mean, -1, 1), DIGITS), np.nan)
 
 
 def _ends(rankings: NDArray[Any], present: NDArray[np.bool_]) -> tuple[Floats, Floats]:

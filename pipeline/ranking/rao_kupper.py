@@ -1,6 +1,7 @@
 """Rao and Kupper's model of comparisons with ties: a winner must lead by more than a threshold."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,14 +27,16 @@ def rao_kupper(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -
     Raises:
         ValueError: if `prior_sd` is not a positive finite number.
     """
-    return fit_pooled(tally, _rao_kupper, start=0.5, no_ties=0.0, prior_sd=prior_sd, position=position)
+    return fit_pooled([tally], _rao_kupper, start=0.5, no_ties=0.0, prior_sd=prior_sd, position=position)
 
 
-def rao_kupper_given(tally: Tally, *, tie: float | None, position: float, prior_sd: float = 2.5) -> TieFit:
+def rao_kupper_given(
+    *tallies: Tally, tie: float | None, position: float | Sequence[float], prior_sd: float = 2.5
+) -> TieFit:
     """Fit Rao and Kupper's model where beta is known, and nu too unless it is None, as `davidson_given` does."""
     log_tie = None if tie is None else min(max(math.log(max(tie, 1.0)), EXTREME_TIE), -math.log(EXTREME_TIE))
     return fit_pooled(
-        tally,
+        tallies,
         _rao_kupper,
         start=0.5,
         no_ties=0.0,

@@ -1,5 +1,6 @@
 """The rankings of all prompts, put together from portions."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -108,4 +109,4 @@ class Results:
         """Return the mean of a measure over the prompts where it is defined; nothing where there are none."""
         values = self.measures[measure]
         defined = values[~np.isnan(values)]
-        return float(defined.mean()) if len(defined) else None
+        return math.fsum(defined) / len(defined) if len(defined) else None

@@ -1,7 +1,7 @@
 """What all tournaments share in a model with ties: how readily judges call a tie, and the effect of position."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,7 +43,9 @@ class Fit(Protocol):
 class Given(Protocol):
     """The same where the position effect is known, such as `davidson_given`."""
 
-    def __call__(self, tally: Tally, *, tie: float | None, position: float, prior_sd: float = ...) -> TieFit: ...
+    def __call__(
+        self, *tallies: Tally, tie: float | None, position: float | Sequence[float], prior_sd: float = ...
+    ) -> TieFit: ...
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,8 @@ def estimate_ties(
         stretch: Whether that is of scores in which a tie is half a win for each, which are nearer to each other.
         position_effect: β where it is known.
     """
-
-    def stretched(tally: Tally) -> float:
-        if not stretch:
-            return prior_sd
-        tie = model.given(tally, tie=None, position=position_effect or 0.0, prior_sd=prior_sd).tie
-        return prior_sd * min(model.stretch(tie), MOST_STRETCH)
-
     voted = padded(as_voted)
-    error, spread = 0.0, stretched(voted)
+    error, spread = 0.0, stretched(model, [voted], position_effect or 0.0, prior_sd) if stretch else prior_sd
     if position_effect is None:
         found = model.fit(voted, prior_sd=spread, position=True)
         position_effect, error = found.position or 0.0, found.position_error or 0.0
@@ -98,9 +93,15 @@ def estimate_ties(
             return SharedTies(found.tie, position_effect, error, spread)
     if as_scored is not None:
         voted = padded(as_scored)
-        spread = stretched(voted)
+        spread = stretched(model, [voted], position_effect, prior_sd) if stretch else prior_sd
     tie = model.given(voted, tie=None, position=position_effect, prior_sd=spread).tie
     return SharedTies(tie, position_effect, error, spread)
+
+
+def stretched(model: TieModel, tallies: Sequence[Tally], position: float | Sequence[float], prior_sd: float) -> float:
+    """Return the prior's standard deviation on the model's scale, from that of scores in which a tie is half a win."""
+    tie = model.given(*tallies, tie=None, position=position, prior_sd=prior_sd).tie
+    return prior_sd * min(model.stretch(tie), MOST_STRETCH)
 
 
 def padded(tournaments: Iterable[Tally]) -> Tally:

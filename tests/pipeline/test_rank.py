@@ -67,7 +67,7 @@ def test_the_output_is_a_rankings_table_and_says_how_it_was_made(write_lines: Wr
         "position_effect": "estimate",
         "prior_sd": None,
         "conflicts": "both",
-        "weights": {},
+        "judge_weights": {},
         "vote_weight": "none",
         "criterion": None,
     }

@@ -119,7 +119,7 @@ def test_scores_travel_with_their_ids(
     for votes in (rows, moved):
         path = tmp_path_factory.mktemp("rank") / "votes.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in votes))
-        found, _ = ranked(path, method=method, conflicts=conflicts, weights={rows[0]["judge"]: 2.0})
+        found, _ = ranked(path, method=method, conflicts=conflicts, judge_weights={rows[0]["judge"]: 2.0})
         tables.append({row["prompt_id"]: row for row in found})
     plain, other = tables
     for prompt, row in plain.items():
@@ -250,7 +250,7 @@ def test_votes_of_different_judges_or_repeats_or_ties_are_no_conflict(write_line
 def test_a_judge_with_a_large_weight_overrules_another(write_lines: WriteLines, method: str) -> None:
     rows = all_pairs("abc", judge="one") + all_pairs("cba", judge="two")
     for heavy, order in {"one": "abc", "two": "cba"}.items():
-        [row], _ = ranked(write_lines("votes.jsonl", rows), method=method, weights={heavy: 3.0})
+        [row], _ = ranked(write_lines("votes.jsonl", rows), method=method, judge_weights={heavy: 3.0})
         assert row["response_ids"][0] == order[0]
         assert method in WINNER_ONLY or row["response_ids"] == list(order)
         assert (row["repeats"], row["kendall_w"]) == (2, pytest.approx(0))
@@ -262,7 +262,7 @@ def test_a_weight_of_two_is_the_same_votes_twice(write_lines: WriteLines, method
     more: Row = {"position_effect": 0.0, "prior_sd": 1.5} if method == "bradley-terry" else {}
     more |= {"prior_sd": 1.5} if method == "plackett-luce" else {}
     [twice], _ = ranked(write_lines("votes.jsonl", [*lists, lists[0] | {"repeat": 1}]), method=method, **more)
-    [heavy], _ = ranked(write_lines("votes.jsonl", lists), method=method, weights={"one": 2.0}, **more)
+    [heavy], _ = ranked(write_lines("votes.jsonl", lists), method=method, judge_weights={"one": 2.0}, **more)
     assert heavy["response_ids"] == twice["response_ids"]
     assert heavy["scores"] == pytest.approx(twice["scores"], rel=1e-3)
 
@@ -270,11 +270,15 @@ def test_a_weight_of_two_is_the_same_votes_twice(write_lines: WriteLines, method
 @pytest.mark.parametrize(
     ("options", "sentence", "hint"),
     [
-        ({"weights": {"anna": 2}}, "No vote is by a judge named 'anna'.", "Did you mean 'ana'?"),
-        ({"weights": {"ana": 0}}, "The judge 'ana' cannot weigh 0.", "Give a positive number."),
+        ({"judge_weights": {"anna": 2}}, "No vote is by a judge named 'anna'.", "Did you mean 'ana'?"),
+        ({"judge_weights": {"ana": 0}}, "The judge 'ana' cannot weigh 0.", "Give a positive number."),
         ({"conflicts": "ties"}, "Conflicts cannot count as 'ties'.", "Did you mean 'tie'?"),
         ({"criterion": "tone"}, "votes.jsonl has no vote by the criterion 'tone'.", "name no criterion"),
-        ({"weights": {"ana": 2}, "method": "trueskill"}, "trueskill takes every vote for as much", "bradley-terry"),
+        (
+            {"judge_weights": {"ana": 2}, "method": "trueskill"},
+            "trueskill takes every vote for as much",
+            "bradley-terry",
+        ),
     ],
 )
 def test_options_that_mean_nothing_are_refused(write_lines: WriteLines, options: Row, sentence: str, hint: str) -> None:
@@ -367,7 +371,7 @@ def test_a_weight_holds_for_ratings_too(write_lines: WriteLines) -> None:
     ]
     for heavy, order in {"one": "abc", "two": "cba"}.items():
         for method in ("bradley-terry", "borda", "plackett-luce", "elo"):
-            [row], _ = ranked(write_lines("votes.jsonl", rows), method=method, weights={heavy: 2.0})
+            [row], _ = ranked(write_lines("votes.jsonl", rows), method=method, judge_weights={heavy: 2.0})
             assert row["response_ids"] == list(order)
 
 
