@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import RunError, UsageError, did_you_mean
-from .llm.batch_calls import Caller, stopped
-from .llm.batch_collect import collect as collect_batch
-from .llm.batch_journal import Journal
-from .llm.batch_records import Address, Batch, Step
-from .llm.batch_server import Remote, Servers
+from .llm.batch.calls import Caller, stopped
+from .llm.batch.collect import collect as collect_batch
+from .llm.batch.journal import Journal
+from .llm.batch.records import Address, Batch, BatchStep
+from .llm.batch.server import Remote, Servers
 from .llm.failures import CallError, UnreachableError
 from .llm.store import DEFAULT_PATH, AnswerStore
 
@@ -46,17 +46,20 @@ class BatchState:
     next: str
 
 
-def status(store: str | Path = DEFAULT_PATH, *, servers: Servers | None = None) -> list[BatchState]:
+def status(
+    store: str | Path = DEFAULT_PATH, *, servers: Servers | None = None, clock: Callable[[], float] = time.time
+) -> list[BatchState]:
     """Return the state of all batches, asking the servers of those under way.
 
     Args:
         store: The answer store that the batches are for.
         servers: The servers; those that the journal names where none are given.
+        clock: Tells the time, in seconds since 1970.
     """
     silent: dict[Address, str] = {}
 
     async def look(journal: Journal, caller: Caller) -> list[BatchState]:
-        return [await _state(batch, journal, caller, silent) for batch in journal.batches()]
+        return [await _state(batch, journal, caller, silent, clock) for batch in journal.batches()]
 
     return _with_servers(store, servers, look) if _has_journal(store) else []
 
@@ -78,7 +81,7 @@ def collect(store: str | Path = DEFAULT_PATH, *, servers: Servers | None = None)
                         await collect_batch(batch, remote, caller, store=kept, journal=journal)
                         collected.append(batch.number)
                 except CallError as error:
-                    raise stopped(batch.lane, error) from error
+                    raise stopped(batch.queue, error) from error
         return [_described(batch) for batch in journal.batches(collected)]
 
     return _with_servers(store, servers, collect_all) if _has_journal(store) else []
@@ -136,16 +139,16 @@ def _has_journal(store: str | Path) -> bool:
 
 
 def _with_servers(
-    store: str | Path, servers: Servers | None, errand: Callable[[Journal, Caller], Awaitable[list[BatchState]]]
+    store: str | Path, servers: Servers | None, action: Callable[[Journal, Caller], Awaitable[list[BatchState]]]
 ) -> list[BatchState]:
-    """Run an errand with the journal of a store."""
+    """Run an action with the journal of a store."""
     if not _has_journal(store):
         raise UsageError(f"There are no batches for the answer store {store}.", "Name another one with --store.")
     connected = servers or Servers()
 
     async def run() -> list[BatchState]:
         try:
-            return await errand(journal, Caller(connected))
+            return await action(journal, Caller(connected))
         finally:
             await connected.close()
 
@@ -154,7 +157,7 @@ def _with_servers(
 
 
 def _under_way(batches: Sequence[Batch]) -> list[Batch]:
-    return [batch for batch in batches if batch.step is Step.SUBMITTED]
+    return [batch for batch in batches if batch.step is BatchStep.SUBMITTED]
 
 
 def _chosen(journal: Journal, names: Collection[str]) -> list[Batch]:
@@ -173,25 +176,27 @@ async def _cancel(batch: Batch, caller: Caller) -> Remote:
     return await caller.call(batch.address, lambda server: server.cancel(batch.batch_id or ""))
 
 
-async def _state(batch: Batch, journal: Journal, caller: Caller, silent: dict[Address, str]) -> BatchState:
+async def _state(
+    batch: Batch, journal: Journal, caller: Caller, silent: dict[Address, str], clock: Callable[[], float]
+) -> BatchState:
     """Return the state of a batch; a server that cannot be reached is tried once for all its batches."""
-    if batch.step is not Step.SUBMITTED:
-        return _described(batch)
+    if batch.step is not BatchStep.SUBMITTED:
+        return _described(batch, clock)
     if batch.address in silent:
-        return _described(batch, silent[batch.address])
+        return _described(batch, clock, silent[batch.address])
     try:
         remote = await _look(batch, caller)
     except CallError as error:
         unknown = f"its server does not tell: {error.reason}"
         if isinstance(error, UnreachableError):
             silent[batch.address] = unknown
-        return _described(batch, unknown)
+        return _described(batch, clock, unknown)
     journal.seen(batch.number, remote.state, remote.answered, remote.failed)
     (seen,) = journal.batches({batch.number})
-    return _described(seen)
+    return _described(seen, clock)
 
 
-def _described(batch: Batch, what_next: str | None = None) -> BatchState:
+def _described(batch: Batch, clock: Callable[[], float] = time.time, what_next: str | None = None) -> BatchState:
     return BatchState(
         _name(batch),
         batch.model,
@@ -199,8 +204,8 @@ def _described(batch: Batch, what_next: str | None = None) -> BatchState:
         batch.requests,
         batch.answered,
         batch.failed,
-        batch.step.value if batch.step is not Step.SUBMITTED or batch.state is None else batch.state,
-        time.time() - batch.created,
+        batch.step.value if batch.step is not BatchStep.SUBMITTED or batch.state is None else batch.state,
+        clock() - batch.created,
         what_next or _next(batch),
     )
 
@@ -211,13 +216,13 @@ def _name(batch: Batch) -> str:
 
 def _next(batch: Batch) -> str:
     match batch.step:
-        case Step.PLANNED:
+        case BatchStep.PLANNED:
             return f"interrupted before it was sent: {_AGAIN}"
-        case Step.CREATING:
+        case BatchStep.CREATING:
             return f"interrupted while it was sent: {_AGAIN}"
-        case Step.COLLECTED if batch.failed:
+        case BatchStep.COLLECTED if batch.failed:
             return f"{batch.failed:,} without an answer: {_AGAIN} to ask them anew"
-        case Step.COLLECTED:
+        case BatchStep.COLLECTED:
             return "all done"
     if batch.state in _ENDED:
         return f"ended: {_AGAIN}, or `prefpipe batch collect`"

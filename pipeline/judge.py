@@ -1,6 +1,5 @@
 """judge: responses in, votes out."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from .errors import RunError, UsageError
 from .formats.responses import candidate_counts, read_candidates
 from .formats.rows import Row
 from .ids import vote_id
-from .judging import listwise, pairwise
+from .judging import pairwise
 from .judging.advice import asked_in_words, may_be_refused, remedies, without_probabilities
 from .judging.material import Conversation
 from .judging.probabilities import perplexity, verdict_probabilities
+from .judging.protocols import PROTOCOLS, JudgingProtocol
 from .judging.questions import Question
 from .llm.answers import Answer
 from .llm.bounds import DEFAULT_MAX_FAILURES, Bounds
@@ -25,13 +25,10 @@ from .llm.requests import Request, Sampling, chat
 from .llm.session import Session, forecast_warnings
 from .llm.store import DEFAULT_PATH
 from .llm.tokens import read_tokens
-from .provenance import Provenance
-from .reading import fingerprint
 from .summary import Figure, Summary
 from .tables import VOTES, Status
-from .writing import TableWriter, spare_inputs
+from .writing import TableWriter, provenance_of
 
-PROTOCOLS = {pairwise.NAME: pairwise, listwise.NAME: listwise}
 ORDERS = ("both", "one")
 VERDICTS = ("words", "json")
 
@@ -40,7 +37,7 @@ VERDICTS = ("words", "json")
 class _Form:
     """What judges are asked for, besides an opinion."""
 
-    protocol: str
+    protocol: JudgingProtocol
     verdicts: str
     logprobs: bool
     sampling: Sampling
@@ -135,22 +132,22 @@ def judge(
         require_prices(asked)
     meter = meter or Meter()
     session = Session("judge", store, meter, concurrency, Bounds(max_calls, max_cost, max_failures), batch, wait)
-    form = _Form(protocol, verdicts, logprobs, Sampling(temperature, max_tokens, seed))
+    way = PROTOCOLS[protocol]
+    form = _Form(way, verdicts, logprobs, Sampling(temperature, max_tokens, seed))
     settings = {
         "judges": [model.name for model in asked],
         "protocol": protocol,
         "repeats": repeats,
-        "orders": orders if protocol == pairwise.NAME else None,
+        "orders": orders if way.HAS_ORDERS else None,
         "verdicts": verdicts,
         "logprobs": logprobs,
         "temperature": temperature,
         "max_tokens": max_tokens,
         "seed": seed,
     }
-    spare_inputs(output, responses)
-    made = Provenance("judge", settings, [fingerprint(responses)])
+    made = provenance_of("judge", settings, [responses], [output])
     if sizes := candidate_counts(responses):
-        questions = sum(prompts * _questions_of(size, protocol, orders) for size, prompts in sizes.items())
+        questions = sum(prompts * way.count(size, orders) for size, prompts in sizes.items())
         meter.expect(asked, questions * repeats)
     counts: Counter[str] = Counter()
     unscored: Counter[str] = Counter()
@@ -158,7 +155,7 @@ def judge(
     calls = (
         ((candidates, question, model), _request(candidates, question, form, model))
         for candidates in _judgeable(read_candidates(responses), counts)
-        for question in _questions(candidates, protocol, repeats, orders, seed or 0, counts)
+        for question in _questions(candidates, way, repeats, orders, seed or 0, counts)
         for model in asked
     )
 
@@ -224,7 +221,7 @@ def check_options(
         raise UsageError(f"There is no form of verdicts '{verdicts}'.", f"Known: {', '.join(VERDICTS)}.")
     if repeats < 1:
         raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
-    if logprobs and protocol != pairwise.NAME:
+    if logprobs and not PROTOCOLS[protocol].MENU:
         raise UsageError(
             f"--logprobs reads how probable each verdict on a pair was; --protocol {protocol} has none.",
             "Leave it out, or judge with --protocol pairwise.",
@@ -244,9 +241,9 @@ def _summary(output: str, counts: Counter[str], figures: Mapping[str, Figure], w
         output,
         "prompts",
         rows_in=counts["prompts"],
-        rows_out=counts["prompts"] - counts["lonely"] - counts["alike"],
+        rows_out=counts["prompts"] - counts["too_few"] - counts["alike"],
         dropped={
-            "with fewer than two usable candidates": counts["lonely"],
+            "with fewer than two usable candidates": counts["too_few"],
             "whose candidates all have the same text": counts["alike"],
         },
         figures=figures,
@@ -261,7 +258,7 @@ def _judgeable(groups: Iterator[list[Row]], counts: Counter[str]) -> Iterator[li
         counts["prompts"] += 1
         counts["unusable"] += len(group) - len(candidates)
         if len(candidates) < 2:
-            counts["lonely"] += 1
+            counts["too_few"] += 1
         elif len({row["content"] for row in candidates}) < 2:
             counts["alike"] += 1
         else:
@@ -269,42 +266,33 @@ def _judgeable(groups: Iterator[list[Row]], counts: Counter[str]) -> Iterator[li
 
 
 def _questions(
-    candidates: list[Row], protocol: str, repeats: int, orders: str, seed: int, counts: Counter[str]
+    candidates: list[Row], protocol: JudgingProtocol, repeats: int, orders: str, seed: int, counts: Counter[str]
 ) -> Iterator[Question]:
+    """Yield the questions about a prompt, but none that would show identical texts only."""
     count, prompt = len(candidates), candidates[0]["prompt_id"]
-    if protocol == listwise.NAME:
-        if count > listwise.MOST_CANDIDATES:
-            raise UsageError(
-                f"The prompt {prompt} has {count} candidates; a listwise question takes {listwise.MOST_CANDIDATES}.",
-                "Judge them with --protocol pairwise, or take fewer candidates.",
-            )
-        yield from listwise.questions(count, repeats, seed, prompt)
-        return
-    for question in pairwise.questions(count, repeats, orders, seed, prompt):
-        first, second = (candidates[index]["content"] for index in question.shown)
-        if first == second:
+    if protocol.MOST_CANDIDATES is not None and count > protocol.MOST_CANDIDATES:
+        raise UsageError(
+            f"The prompt {prompt} has {count} candidates; a {protocol.NAME} question takes {protocol.MOST_CANDIDATES}.",
+            "Judge them with --protocol pairwise, or take fewer candidates.",
+        )
+    for question in protocol.questions(count, repeats, orders, seed, prompt):
+        first, *others = (candidates[index]["content"] for index in question.shown)
+        if all(text == first for text in others):
             counts["identical"] += 1
         else:
             yield question
 
 
-def _questions_of(candidates: int, protocol: str, orders: str) -> int:
-    """Return how many questions a prompt gives at each repeat, identical texts aside."""
-    if protocol == listwise.NAME:
-        return int(candidates > 1)
-    return math.comb(candidates, 2) * (2 if orders == "both" else 1)
-
-
 def _request(candidates: list[Row], question: Question, form: _Form, model: Model) -> Request:
     conversation = Conversation(candidates[0]["prompt"], candidates[0]["reference"])
     texts = [row["content"] for row in candidates]
-    protocol, in_json = PROTOCOLS[form.protocol], form.in_json(model)
+    in_json = form.in_json(model)
     return chat(
         model,
-        protocol.messages(question, conversation, texts, in_json=in_json),
+        form.protocol.messages(question, conversation, texts, in_json=in_json),
         form.sampling,
         question.repeat,
-        schema=protocol.schema(len(question.shown)) if in_json else None,
+        schema=form.protocol.schema(len(question.shown)) if in_json else None,
         logprobs=form.logprobs,
     )
 
@@ -313,10 +301,10 @@ def _row(candidates: list[Row], question: Question, model: Model, form: _Form, a
     shown = [candidates[index]["response_id"] for index in question.shown]
     prompt = candidates[0]["prompt_id"]
     row: dict[str, Any] = {
-        "vote_id": vote_id(prompt, model.name, form.protocol, question.repeat, shown),
+        "vote_id": vote_id(prompt, model.name, form.protocol.NAME, question.repeat, shown),
         "prompt_id": prompt,
         "judge": model.name,
-        "protocol": form.protocol,
+        "protocol": form.protocol.NAME,
         "repeat": question.repeat,
         "shown": shown,
         "status": answer.status,
@@ -335,15 +323,14 @@ def _row(candidates: list[Row], question: Question, model: Model, form: _Form, a
     tokens = read_tokens(answer.logprobs) if form.logprobs else ()
     row["perplexity"] = perplexity(tokens)
     if answer.status == Status.OK and answer.text is not None:
-        protocol = PROTOCOLS[form.protocol]
-        read = protocol.verdict_in_json if form.in_json(model) else protocol.verdict
+        read = form.protocol.verdict_in_json if form.in_json(model) else form.protocol.verdict
         verdict = read(answer.text, len(shown))
         row["rationale"] = verdict.rationale
         if verdict.ranks is None:
             row |= {"status": Status.INVALID, "error": verdict.reason}
         else:
             row["ranks"] = list(verdict.ranks)
-            if probabilities := verdict_probabilities(tokens, verdict.tail, pairwise.MENU):
+            if probabilities := verdict_probabilities(tokens, verdict.tail, form.protocol.MENU):
                 row["scores"] = list(probabilities[:2])
     return row
 

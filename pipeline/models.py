@@ -10,7 +10,7 @@ from .config import read_config
 from .errors import UsageError
 from .llm.client import Client
 from .llm.meter import Meter
-from .llm.models import OPENAI_URL, Model, configured_models, parse_model
+from .llm.models import NO_KEY, OPENAI_URL, Model, configured_models, parse_model
 from .llm.prices import Price, price_of
 from .llm.probe import Probe, limit_name, probe
 from .llm.probe_questions import Heed
@@ -73,7 +73,7 @@ def show() -> list[Listed]:
             model.sent_name,
             model.base_urls,
             model.key_variable,
-            model.api_key != "none",
+            model.api_key != NO_KEY,
             price_of(model),
             model.requests_per_minute,
             model.tokens_per_minute,

@@ -17,7 +17,6 @@ from .formats.evidence import read_evidence
 from .formats.models import models_of
 from .formats.rankings import Rankings
 from .formats.votes import Votes, read_votes
-from .provenance import Provenance
 from .rank_summary import figures, warnings
 from .ranking.batch import FLAGS, measure
 from .ranking.codes import Codes, counted, dense
@@ -34,10 +33,9 @@ from .ranking.results import Results
 from .ranking.score_conflicts import score_conflict_ratio
 from .ranking.shared import find_shared
 from .ranking.tally import Floats, Tally
-from .reading import fingerprint
 from .summary import Summary
 from .tables import RANKINGS
-from .writing import ROW_GROUP_ROWS, TableWriter
+from .writing import ROW_GROUP_ROWS, TableWriter, provenance_of
 
 ESTIMATION_CELLS = 1_000_000
 """Pairs of candidates from which shared parameters are estimated: some twenty thousand prompts of seven candidates.
@@ -74,8 +72,8 @@ def rank(
         method: One of `METHODS`: "bradley-terry" gives scores in logits, "borda" the mean number of candidates beaten;
             docs/methods.md compares them all.
         responses: The responses, to name the candidates' models.
-        position_effect: How much judges favour the earlier slot, in logits; "estimate" finds it for each from all prompts
-            together, None takes it as 0. Only "bradley-terry", "davidson" and "rao-kupper" heed it.
+        position_effect: How much judges favour the earlier slot, in logits; "estimate" finds it for each judge from all
+            prompts together, None takes it as 0. Only "bradley-terry", "davidson" and "rao-kupper" heed it.
         prior_sd: The standard deviation of scores that is expected beforehand; None finds it from all prompts
             together. Only those three and "plackett-luce" heed it.
         conflicts: How a pair counts whose two orders, by one judge at one repeat, name different winners: as two
@@ -125,7 +123,7 @@ def rank(
         "vote_weight": vote_weight,
         "criterion": criterion,
     }
-    made = Provenance("rank", settings, [fingerprint(path) for path in (votes, responses) if path is not None])
+    made = provenance_of("rank", settings, [votes, responses], [output])
     with TableWriter(output, RANKINGS.schema, made) as writer:
         read = read_votes(votes, criterion)
         models = models_of(responses, read) if responses is not None else None
@@ -137,7 +135,7 @@ def rank(
         def work(portion: Portion) -> None:
             ballots, rows = _ballots(read, counting, portion)
             scored = counting.scored(ballots, rows, len(portion.prompts), portion.items)
-            measured = measure(ballots, len(portion.prompts), portion.items, scorer, scored)
+            measured = measure(ballots, len(portion.prompts), portion.items, scorer, counting.judge, scored)
             results.add(portion, measured, chances(measured.scores))
 
         for rows in _complete(work, _portions(read), len(read.prompt_ids)):

@@ -35,9 +35,15 @@ def figures(votes: Votes, results: Results, counting: Counting, shared: Shared, 
         "incomplete_rankings": total["incomplete"],
         "mean_kendall_w": results.mean("kendall_w"),
         "mean_consistency": results.mean("consistency"),
+        **({} if len(votes.judges) == 1 else _by_judges(results)),
         **{name: count for name, count in flagged.items() if count},
         **_of_shared(votes, counting, shared, METHODS[method]),
     }
+
+
+def _by_judges(results: Results) -> dict[str, Figure]:
+    means = {f"mean_{name}": results.mean(name) for name in ("repeat_consistency", "judge_consistency")}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _first_slot(first_won: int, decisive: int) -> dict[str, Figure]:

@@ -153,6 +153,8 @@ RANKINGS = TableKind(
             "kendall_w": pa.float64(),
             "consistency": pa.float64(),
             "p_value": pa.float64(),
+            "repeat_consistency": pa.float64(),
+            "judge_consistency": pa.float64(),
             "mean_tau": pa.float64(),
             "top_agreement": pa.float64(),
             "top_bottom_agreement": pa.float64(),

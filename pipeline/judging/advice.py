@@ -21,7 +21,7 @@ def without_probabilities(votes: Mapping[str, int]) -> Iterator[str]:
     for judge, count in votes.items():
         yield (
             f"{count:,} valid votes by {judge} carry no probabilities, which its server did not give, or which leave "
-            "the verdict open: their scores are null. They rank as ever."
+            "the verdict open: their scores are null. They are ranked as usual."
         )
 
 

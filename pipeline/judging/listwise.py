@@ -17,13 +17,15 @@ from .objects import object_schema, verdict_object
 from .questions import LABELS, Question, Verdict, ranks_of, shuffled
 
 NAME = "listwise"
+HAS_ORDERS = False
+MENU = ()
 MOST_CANDIDATES = len(LABELS)
 
 _FIELD = "ranking"
 _TOKENS = re.compile(r"[>=]|[^>=]+")
 
 
-def questions(candidates: int, repeats: int, *stream: object) -> Iterator[Question]:
+def questions(candidates: int, repeats: int, _orders: str, *stream: object) -> Iterator[Question]:
     """Yield one question a repeat, each with its own labels and order of comments."""
     for repeat in range(repeats):
         yield Question(
@@ -31,6 +33,11 @@ def questions(candidates: int, repeats: int, *stream: object) -> Iterator[Questi
             repeat=repeat,
             comment_order=shuffled(candidates, *stream, repeat, "comments"),
         )
+
+
+def count(candidates: int, _orders: str) -> int:
+    """Return how many questions so many candidates give at each repeat."""
+    return int(candidates > 1)
 
 
 def messages(
@@ -81,7 +88,7 @@ def verdict(completion: str, slots: int) -> Verdict:
     tokens = _TOKENS.findall(ranking)
     named, signs = tokens[::2], tokens[1::2]
     if len(named) != len(signs) + 1 or not set(signs) <= {">", "="}:
-        return Verdict(None, f"'{ranking[:40]}' is no ranking")
+        return Verdict(None, f"'{ranking[:40]}' is not a ranking")
     groups = [[named[0]]]
     for sign, label in zip(signs, named[1:], strict=True):
         if sign == ">":
@@ -102,7 +109,7 @@ def verdict_in_json(completion: str, slots: int) -> Verdict:
         return Verdict(None, found.reason, found.rationale)
     groups = [[item] if isinstance(item, str) else item for item in _list(found.value)]
     if not all(isinstance(label, str) for group in groups for label in _list(group)):
-        return Verdict(None, "the ranking in the object is no list of groups of labels", found.rationale)
+        return Verdict(None, "the ranking in the object is not a list of groups of labels", found.rationale)
     named = [[label.strip().upper() for label in group] for group in groups]
     return _ranked(named, LABELS[:slots], found.rationale)
 

@@ -10,7 +10,6 @@ from .completion import verdict_text
 REASONING = "reasoning"
 """The field that holds the judge's reasons, before its verdict."""
 
-_THINKING_FIRST = re.compile(r"(?:\s*<think(?:ing)?>.*?</think(?:ing)?>)*", re.DOTALL | re.IGNORECASE)
 _BEGINNING = re.compile(r'\{\s*"')
 _BROKEN = "the JSON object is broken or never ends"
 
@@ -47,33 +46,32 @@ def object_schema(field: str, verdict: dict[str, Any]) -> dict[str, Any]:
 def verdict_object(completion: str, field: str) -> VerdictObject:
     """Return what the last whole object of a completion says.
 
-    What stands inside its strings is data: a verdict quoted there is none, nor does a tag of thinking end it. An object
-    that is broken, or that names a key twice, makes the whole answer unreadable, since a quoted one might be taken for
-    the judge's own.
+    What stands inside its strings is data: a verdict quoted there is none. An object that is broken, or that names a
+    key twice, makes the whole answer unreadable, since a quoted one might be taken for the judge's own.
     """
-    text = _THINKING_FIRST.sub("", completion, count=1)
     start = end = 0
     fields: dict[str, Any] | None = None
-    while beginning := _BEGINNING.search(text, end):
+    while beginning := _BEGINNING.search(completion, end):
         start = beginning.start()
         try:
-            fields, end = _decoder.raw_decode(text, start)
+            fields, end = _decoder.raw_decode(completion, start)
         except _RepeatedKeyError as error:
             return VerdictObject(reason=f"the JSON object names '{error}' twice")
         except (ValueError, RecursionError):
             return VerdictObject(reason=_BROKEN)
     if fields is None:
         # What was to be an object and is none, such as one with single quotes, may quote a verdict as well.
-        looks_like_one = text.lstrip().startswith("{")
+        looks_like_one = completion.lstrip().startswith("{")
         return VerdictObject(reason=_BROKEN) if looks_like_one else VerdictObject(words=completion)
-    bracketed = verdict_text(text[end:]).choices
+    after = completion[end:]
+    bracketed = verdict_text(after).choices
     if field not in fields:
-        return VerdictObject(words=text[end:]) if bracketed else VerdictObject(reason=f"the object has no '{field}'")
+        return VerdictObject(words=after) if bracketed else VerdictObject(reason=f"the object has no '{field}'")
     rationale = fields.get(REASONING)
     return VerdictObject(
         fields[field],
         rationale if isinstance(rationale, str) else None,
-        _tail(text, start, end, field),
+        _tail(completion, start, end, field),
         reason="an object and double brackets both give a verdict" if bracketed else None,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import combinations
+from math import comb
 from typing import Any
 
 from ... import prompts
@@ -13,6 +14,12 @@ from .objects import object_schema, verdict_object
 from .questions import Question, Verdict
 
 NAME = "pairwise"
+HAS_ORDERS = True
+MOST_CANDIDATES = None
+MENU = ("A", "B", "tie")
+
+_RANKS: Mapping[str, tuple[int, int]] = {"A": (1, 2), "B": (2, 1), "TIE": (1, 1)}
+_FIELD = "verdict"
 
 
 def questions(candidates: int, repeats: int, orders: str, *stream: object) -> Iterator[Question]:
@@ -34,6 +41,11 @@ def questions(candidates: int, repeats: int, orders: str, *stream: object) -> It
                 yield Question(pair if seed_of(*stream, repeat, *pair) % 2 else swapped, repeat)
 
 
+def count(candidates: int, orders: str) -> int:
+    """Return how many questions so many candidates give at each repeat."""
+    return comb(candidates, 2) * (2 if orders == "both" else 1)
+
+
 def messages(
     question: Question, conversation: Conversation, texts: list[str], *, in_json: bool = False
 ) -> list[dict[str, str]]:
@@ -41,12 +53,6 @@ def messages(
     first, second = (neutral(texts[index]) for index in question.shown)
     template = prompts.load(f"{NAME}-json" if in_json else NAME)
     return template.render({**conversation.places(), "A": first, "B": second})
-
-
-MENU = ("A", "B", "tie")
-
-_RANKS: Mapping[str, tuple[int, int]] = {"A": (1, 2), "B": (2, 1), "TIE": (1, 1)}
-_FIELD = "verdict"
 
 
 @cache
@@ -72,7 +78,7 @@ def verdict_in_json(completion: str, slots: int = 2) -> Verdict:
     if found.words is not None:
         return verdict(found.words, slots)
     if found.reason or not isinstance(found.value, str):
-        return Verdict(None, found.reason or "the verdict in the object is no text", found.rationale)
+        return Verdict(None, found.reason or "the verdict in the object is not a text", found.rationale)
     return _of_menu(found.value.strip().upper(), found.rationale, found.tail)
 
 

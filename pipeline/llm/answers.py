@@ -111,7 +111,7 @@ def read_answer(key: str, raw: bytes, latency: float | None) -> Answer:
     try:
         completion = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise TransientError(f"the server's answer is no chat completion ({error})") from error
+        raise TransientError(f"the server's answer is not a chat completion ({error})") from error
     if not completion.choices:
         if reported := bytes(completion.error):
             raise PermanentError(f"the server answered with an error: {reported.decode()[:200]}")

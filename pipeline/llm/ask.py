@@ -16,7 +16,7 @@ from typing import Generic, TypeVar, cast
 
 from ..errors import RunError
 from ..tables import Status
-from . import endings
+from . import stop_reasons
 from .answers import Answer, read_answer
 from .bounds import Bounds
 from .budget import expected_cost
@@ -184,11 +184,11 @@ class _Asking(Generic[About]):
             if not lane.fresh:
                 return True
             if why := self._bounds.why_give_up(self._launched - len(self._tasks), self._failed):
-                self.end(endings.bound_reached(why))
+                self.end(stop_reasons.bound_reached(why))
             elif why := self._bounds.why_send_no_more(self._launched) or self._why_spend_no_more(lane.fresh[0]):
                 # Calls that were begun may need another attempt, and what they really cost may leave room for this one.
                 if not self._tasks:
-                    self.end(endings.bound_reached(why))
+                    self.end(stop_reasons.bound_reached(why))
                 return False
             else:
                 self._launch(lane, lane.fresh.popleft())
@@ -207,7 +207,7 @@ class _Asking(Generic[About]):
         self._alarm = self.loop.call_later(min(waits), self._advanced.set)
         for lane in self._lanes.values():
             if lane.has_waiting and PATIENCE_SECONDS < lane.wait < math.inf and not lane.limits.in_flight:
-                self.end(endings.asks_to_wait(lane.model, lane.wait))
+                self.end(stop_reasons.asks_to_wait(lane.model, lane.wait))
 
     def _look_up(self) -> bool:
         """Draw the next requests; answer from the store those that it holds. Tell whether there were any."""
@@ -285,11 +285,11 @@ class _Asking(Generic[About]):
         try:
             answer = await with_retries(send, lambda: not self._is_unreachable(model), refusals_count=False, wait=rest)
         except StopError as error:
-            self.end(endings.refused(model, error))
+            self.end(stop_reasons.refused(model, error))
             return
         except UnreachableError as error:
             if self._is_unreachable(model):
-                raise endings.unreachable(model, error) from error
+                raise stop_reasons.unreachable(model, error) from error
             answer = Answer(request.key, Status.ERROR, error=error.reason)
         except CallError as error:
             status = Status.REFUSED if isinstance(error, RefusedError) else Status.ERROR
@@ -358,9 +358,9 @@ class _Asking(Generic[About]):
         lane.failed(ticket, error)
         self._advanced.set()
         if (error.retry_after or 0.0) > PATIENCE_SECONDS and lane.troubled_seconds is not None:
-            self.end(endings.asks_to_wait(lane.model, error.retry_after or 0.0))
+            self.end(stop_reasons.asks_to_wait(lane.model, error.retry_after or 0.0))
         elif (lane.troubled_seconds or 0.0) > PATIENCE_SECONDS:
-            self.end(endings.silent(lane.model, PATIENCE_SECONDS, error))
+            self.end(stop_reasons.silent(lane.model, PATIENCE_SECONDS, error))
 
     def _flush(self) -> None:
         self._flush_is_due = False

@@ -26,11 +26,16 @@ class Bounds:
 
     def __post_init__(self) -> None:
         if self.max_calls is not None and self.max_calls < 0:
-            raise UsageError(f"--max-calls {self.max_calls} is less than none.", "Give a whole number from 0.")
+            raise UsageError(f"--max-calls must be 0 or more, not {self.max_calls}.", "Leave it out for no limit.")
         if self.max_cost is not None and not self.max_cost >= 0:
-            raise UsageError(f"--max-cost {self.max_cost:g} is less than nothing.", "Give US dollars, from 0.")
+            raise UsageError(
+                f"--max-cost must be 0 or more, not {self.max_cost:g}.", "Give US dollars, or leave it out."
+            )
         if not 0 <= self.max_failures <= 1:
-            raise UsageError(f"--max-failures {self.max_failures:g} is no share.", "Give a number from 0 to 1.")
+            raise UsageError(
+                f"--max-failures must be between 0 and 1, not {self.max_failures:g}.",
+                "Give a share, such as 0.2 for one call in five.",
+            )
 
     def why_stop(self, launched: int, finished: int, failed: int) -> str | None:
         """Return why no further call may be sent, or nothing.

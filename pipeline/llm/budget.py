@@ -3,8 +3,8 @@
 import msgspec
 
 from .estimate import estimate_request
-from .meter import Meter
-from .prices import Use, cost
+from .meter import Meter, ModelSpend
+from .prices import cost
 from .requests import Request
 
 UNKNOWN_ANSWER_TOKENS = 1000
@@ -19,7 +19,7 @@ class _Limits(msgspec.Struct):
 _limits = msgspec.json.Decoder(_Limits).decode
 
 
-def expected_tokens(request: Request, use: Use | None) -> tuple[int, int]:
+def expected_tokens(request: Request, use: ModelSpend | None) -> tuple[int, int]:
     """Return about how many tokens a call's prompt and its answer have.
 
     The prompt is estimated. The answer is taken to be as long as its limit allows, as servers count it until they know

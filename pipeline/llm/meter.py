@@ -6,7 +6,7 @@ from time import monotonic
 
 from ..tables import Status
 from .models import Model
-from .prices import Usage, Use, charged
+from .prices import Usage, charged
 
 
 @dataclass
@@ -36,6 +36,49 @@ class Traffic:
 
 
 @dataclass
+class ModelSpend:
+    """What a run asked of a model, and what of it the store answered.
+
+    Attributes:
+        model: As it stands in tables.
+        base_url: What stands for its servers.
+        sent: Calls that a server answered.
+        from_store: Calls that the store answered.
+        prompt_tokens: Of the calls that were sent.
+        completion_tokens: Of the calls that were sent.
+        spent: US dollars for the calls that were sent, as far as their costs are known.
+        saved: US dollars that the store's answers would have cost, as far as that is known.
+        unpriced_sent: Calls that were sent and whose cost is not known.
+        unpriced_from_store: Calls that the store answered and whose cost is not known.
+    """
+
+    model: str
+    base_url: str
+    sent: int = 0
+    from_store: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    spent: float = 0.0
+    saved: float = 0.0
+    unpriced_sent: int = 0
+    unpriced_from_store: int = 0
+
+    def count_sent(self, prompt_tokens: int | None, completion_tokens: int | None, cost: float | None) -> None:
+        """Count a call that a server answered; what is not known is None."""
+        self.sent += 1
+        self.prompt_tokens += prompt_tokens or 0
+        self.completion_tokens += completion_tokens or 0
+        self.spent += cost or 0.0
+        self.unpriced_sent += cost is None
+
+    def count_from_store(self, cost: float | None) -> None:
+        """Count a call that the store answered, and what it would have cost."""
+        self.from_store += 1
+        self.saved += cost or 0.0
+        self.unpriced_from_store += cost is None
+
+
+@dataclass
 class Meter:
     """How far a run is.
 
@@ -59,7 +102,7 @@ class Meter:
     retries: int = 0
     in_flight: int = 0
     stopping: bool = False
-    uses: dict[Model, Use] = field(default_factory=dict)
+    uses: dict[Model, ModelSpend] = field(default_factory=dict)
     traffic: dict[str, Traffic] = field(default_factory=dict)
     started: float = field(default_factory=monotonic)
 
@@ -94,10 +137,10 @@ class Meter:
         self.use_of(model).count_from_store(cost)
         return cost
 
-    def use_of(self, model: Model) -> Use:
+    def use_of(self, model: Model) -> ModelSpend:
         """Return what was asked of a model so far."""
         if model not in self.uses:
-            self.uses[model] = Use(model.name, model.address)
+            self.uses[model] = ModelSpend(model.name, model.address)
         return self.uses[model]
 
     def expect(self, models: Sequence[Model], calls: int) -> None:
@@ -125,7 +168,7 @@ class Meter:
         """US dollars for the calls of this run, as far as their prices are known."""
         return sum(use.spent for use in self._uses())
 
-    def _uses(self) -> list[Use]:
+    def _uses(self) -> list[ModelSpend]:
         """Return the uses so far; a copy, as whoever shows them is another thread than whoever adds to them."""
         return list(self.uses.values())
 

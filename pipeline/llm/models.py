@@ -43,7 +43,7 @@ class Model:
         takes_temperature: Whether it may be sent a temperature.
         takes_seed: Whether it may be sent a seed.
         reasoning_effort: Sent as it stands.
-        response_format: "json_schema" or NO_KEY, where prefpipe.toml says which the server knows.
+        response_format: "json_schema" or "none", where prefpipe.toml says which the server knows.
         logprobs: Whether it gives the probabilities of tokens, where prefpipe.toml says so.
         extra_body: Sent along with every request.
     """
@@ -140,7 +140,7 @@ def _named_in_full(spec: str) -> Model:
         return Model(match["name"], match["name"], match["url"].rstrip("/"), _OTHER_KEY)
     if not spec or "@" in spec or spec != spec.strip():
         raise UsageError(
-            f"'{spec}' is no model.", "Write a name (gpt-4o-mini), name@http://host:port/v1, or sim:strong."
+            f"'{spec}' is not a model name.", "Write a name (gpt-4o-mini), name@http://host:port/v1, or sim:strong."
         )
     return Model(spec, spec, os.environ.get("OPENAI_BASE_URL", OPENAI_URL).rstrip("/"), _OPENAI_KEY)
 

@@ -19,6 +19,8 @@ from ..errors import UsageError
 from .models import SIMULATOR_URL, Model, configured_models
 
 OPENROUTER = "openrouter.ai"
+BATCH_SHARE = 0.5
+"""What an answer through a batch costs, as a share of what a call does."""
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})\Z")
 _MILLION = 1_000_000
@@ -192,49 +194,6 @@ def require_prices(models: Sequence[Model]) -> None:
 def prices_as_of() -> str:
     """Return the year and month of the built-in prices."""
     return _table().as_of
-
-
-@dataclass
-class Use:
-    """What a run asked of a model, and what of it the store answered.
-
-    Attributes:
-        model: As it stands in tables.
-        base_url: What stands for its servers.
-        sent: Calls that a server answered.
-        from_store: Calls that the store answered.
-        prompt_tokens: Of the calls that were sent.
-        completion_tokens: Of the calls that were sent.
-        spent: US dollars for the calls that were sent, as far as their costs are known.
-        saved: US dollars that the store's answers would have cost, as far as that is known.
-        unpriced_sent: Calls that were sent and whose cost is not known.
-        unpriced_from_store: Calls that the store answered and whose cost is not known.
-    """
-
-    model: str
-    base_url: str
-    sent: int = 0
-    from_store: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    spent: float = 0.0
-    saved: float = 0.0
-    unpriced_sent: int = 0
-    unpriced_from_store: int = 0
-
-    def count_sent(self, prompt_tokens: int | None, completion_tokens: int | None, cost: float | None) -> None:
-        """Count a call that a server answered; what is not known is None."""
-        self.sent += 1
-        self.prompt_tokens += prompt_tokens or 0
-        self.completion_tokens += completion_tokens or 0
-        self.spent += cost or 0.0
-        self.unpriced_sent += cost is None
-
-    def count_from_store(self, cost: float | None) -> None:
-        """Count a call that the store answered, and what it would have cost."""
-        self.from_store += 1
-        self.saved += cost or 0.0
-        self.unpriced_from_store += cost is None
 
 
 class _Listed(msgspec.Struct, forbid_unknown_fields=True):

@@ -38,7 +38,7 @@ class Request:
     Attributes:
         model: Whom to ask.
         body: The JSON that is sent.
-        key: Hex digits that stand for all that is sent, where to, and for which time.
+        key: Hex digits that stand for all that is sent, where to, and which repeat.
     """
 
     model: Model

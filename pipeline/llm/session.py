@@ -12,13 +12,11 @@ from .ask import ask
 from .bounds import Bounds
 from .estimate import forecast
 from .meter import Meter
-from .prices import prices_as_of
+from .prices import BATCH_SHARE, prices_as_of
 from .requests import Request
 from .store import AnswerStore
 
 About = TypeVar("About")
-
-_BATCH_PRICE = 0.5
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,8 @@ class Session:
     def _ask_in_batches(
         self, requests: Iterable[tuple[About, Request]], kept: AnswerStore, stack: ExitStack
     ) -> Generator[tuple[About, Answer], None, None]:
-        from .batches import Journal, ask_in_batches
+        from .batch.ask import ask_in_batches
+        from .batch.journal import Journal
 
         journal = stack.enter_context(Journal.beside(kept.path))
         return ask_in_batches(
@@ -97,7 +96,7 @@ class Session:
         """Return what the run would need, as figures for a summary; nothing is sent."""
         with AnswerStore(self.store) as kept:
             models = forecast(requests, kept, again)
-        share = _BATCH_PRICE if self.batch else 1.0
+        share = BATCH_SHARE if self.batch else 1.0
         return {
             "calls": sum(model.calls for model in models),
             "from_store": sum(model.stored for model in models),

@@ -15,16 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from ..errors import RunError, UsageError
-from .prices import Use
+from ..errors import RunError
+from .database import BUSY, DatabaseKind, open_database, transaction
+from .meter import ModelSpend
 
 DEFAULT_PATH = Path(".prefpipe/answers.db")
-_APPLICATION_ID = 0x70667031
-_VERSION = 2
 _LOOKUP = 256
 _REMOVED_AT_ONCE = 10_000
-_BUSY = 60_000
-"""Milliseconds to wait for another process."""
 _BUSY_BRIEFLY = 1_000
 
 _ANSWERS = """
@@ -56,9 +53,8 @@ CREATE TABLE runs (
 )
 """
 
-# What makes each format the next one. Only tables are added: a process of an older prefpipe that is still running on
-# the file goes on keeping its answers.
-_STEPS = (_ANSWERS, _RUNS)
+# Formats only add tables: a process of an older prefpipe that is still running on the file goes on keeping its answers.
+_KIND = DatabaseKind("answer store", 0x70667031, (_ANSWERS, _RUNS), synchronous="NORMAL")
 
 _INSERT = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
 _REPLACE = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
@@ -104,7 +100,7 @@ class Run(NamedTuple):
     run: int
     ended: int
     stage: str
-    use: Use
+    use: ModelSpend
 
 
 @dataclass(frozen=True)
@@ -149,62 +145,14 @@ class AnswerStore:
         self._replacing: list[tuple[bytes, str, str, int, float, bytes]] = []
 
     def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._prepare()
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"The answer store {self.path} cannot be opened: {error}.",
-                "Choose a folder that you may write to with --store.",
-            ) from error
+        self._database = open_database(self.path, _KIND)
         return self
-
-    def _prepare(self) -> None:
-        self._database.execute(f"PRAGMA busy_timeout={_BUSY}")
-        # One process prepares, others wait: the check and the making stand in one transaction.
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        with self._transaction():
-            version = self._version()
-            if version == _VERSION:
-                return
-            for number in range(version, _VERSION):
-                self._database.execute(_STEPS[number])
-            self._database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            self._database.execute(f"PRAGMA user_version={_VERSION}")
-
-    def _version(self) -> int:
-        """Return the format of the store; 0 for an empty file."""
-        if not self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return 0
-        if self._pragma("application_id") != _APPLICATION_ID:
-            raise UsageError(f"{self.path} is a database, but not an answer store.", "Name another file with --store.")
-        version = self._pragma("user_version")
-        if not 0 < version <= _VERSION:
-            raise UsageError(
-                f"The answer store {self.path} has format {version}; this prefpipe reads formats up to {_VERSION}.",
-                "Use the prefpipe that made it, or name another file with --store.",
-            )
-        return version
-
-    @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        """Commit all that happens inside, or nothing of it."""
-        self._database.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Commit all that happens inside, or nothing of it, with an error that its user can act on."""
         try:
-            with self._transaction():
+            with transaction(self._database):
                 yield
         except sqlite3.Error as error:
             raise RunError(
@@ -220,9 +168,6 @@ class AnswerStore:
                 f"The answer store {self.path} cannot be read: {error}.",
                 "If it is damaged, export what can be read, or go back to a copy.",
             ) from error
-
-    def _pragma(self, name: str) -> int:
-        return int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
 
     def get(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Return the answers that are held of those wanted, by key."""
@@ -255,7 +200,7 @@ class AnswerStore:
         self._waiting.clear()
         self._replacing.clear()
 
-    def record_run(self, stage: str, uses: Iterable[Use]) -> None:
+    def record_run(self, stage: str, uses: Iterable[ModelSpend]) -> None:
         """Note what a run asked of its models and what the store saved it; call it once, when the run ends.
 
         Args:
@@ -278,14 +223,14 @@ class AnswerStore:
         """Return what was noted of all runs, oldest first."""
         with self._reading():
             rows = self._database.execute("SELECT * FROM runs ORDER BY rowid")
-            return [Run(run, ended, stage, Use(*use)) for run, ended, stage, *use in rows]
+            return [Run(run, ended, stage, ModelSpend(*use)) for run, ended, stage, *use in rows]
 
     def mark(self, keys: Iterable[str]) -> int:
         """Mark requests, for `answers` and `Selection`, until the store is closed; return how many are marked.
 
         The marks stand in a temporary table, so that they may be millions.
         """
-        with self._reading(), self._transaction("DEFERRED"):
+        with self._reading(), transaction(self._database, "DEFERRED"):
             self._database.execute("CREATE TEMP TABLE IF NOT EXISTS marked (key BLOB PRIMARY KEY) WITHOUT ROWID")
             self._database.executemany("INSERT OR IGNORE INTO marked VALUES (?)", ((bytes.fromhex(k),) for k in keys))
             return int(self._database.execute("SELECT count(*) FROM marked").fetchone()[0])
@@ -357,7 +302,7 @@ class AnswerStore:
         except sqlite3.OperationalError as error:
             return str(error)
         finally:
-            self._database.execute(f"PRAGMA busy_timeout={_BUSY}")
+            self._database.execute(f"PRAGMA busy_timeout={BUSY}")
             with suppress(sqlite3.OperationalError):
                 # Whoever opened the store meanwhile has done this already.
                 self._database.execute("PRAGMA journal_mode=WAL")

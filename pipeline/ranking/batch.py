@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import Codes
 from .comparisons import Ballots
 from .connectivity import shortcomings
 from .duels import facts_of, tally_of
+from .judge_consistency import consistency_within_and_between_judges
 from .kendall_w import Concordance, kendall_w
 from .pairwise_consistency import PositionCounts
 from .places import places
@@ -43,6 +45,8 @@ class Measured:
         agreement: The same, two by two.
         positions: What pairs judged in both orders say.
         transitivity: Whether the majorities form an order.
+        repeat_consistency: (P,) how far rankings agree that the same judge gave; NaN where there are not two.
+        judge_consistency: (P,) how far those of different judges do; NaN likewise.
     """
 
     order: NDArray[np.signedinteger]
@@ -56,6 +60,8 @@ class Measured:
     agreement: RankingAgreement
     positions: PositionCounts
     transitivity: Transitivity
+    repeat_consistency: Floats
+    judge_consistency: Floats
 
     @property
     def margin(self) -> Floats:
@@ -64,7 +70,9 @@ class Measured:
         return lead
 
 
-def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, scored: Ballots | None = None) -> Measured:
+def measure(
+    ballots: Ballots, prompts: int, items: int, scorer: Scorer, judge: Codes, scored: Ballots | None = None
+) -> Measured:
     """Rank each prompt's candidates and say how far the votes agree.
 
     Positions and the rankings of repeats are those of the votes as they are; scores, and what follows from majorities,
@@ -75,6 +83,7 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, scored: 
         prompts: P.
         items: n.
         scorer: How comparisons become scores.
+        judge: (S,) the judge of each source of votes.
         scored: The votes as they should count, weighted and with conflicts resolved; as they are where it is left out.
     """
     facts = facts_of(ballots, prompts, items)
@@ -85,6 +94,12 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, scored: 
     voted = np.bincount(ballots.prompt, minlength=prompts) > 0
     flags = {"no-valid-votes": ~voted, "single-candidate": voted & (items == 1)}
     flags |= {name: voted & (items > 1) & short for name, short in shortcomings(counted).items()}
+    concordance = kendall_w(repeats.rankings, repeats.present)
+    within, between = concordance.consistency, np.full(prompts, np.nan)
+    if len(judge) and judge.max() > 0:
+        within, between = consistency_within_and_between_judges(
+            repeats.rankings, repeats.present, judge[repeats.source]
+        )
     return Measured(
         order=order,
         ranks=ranks,
@@ -93,10 +108,12 @@ def measure(ballots: Ballots, prompts: int, items: int, scorer: Scorer, scored: 
         voted=voted,
         flags=np.stack([flags[name] for name in FLAGS], axis=1),
         repeats=repeats,
-        concordance=kendall_w(repeats.rankings, repeats.present),
+        concordance=concordance,
         agreement=ranking_agreement(repeats.rankings, repeats.present),
         positions=facts.positions,
         transitivity=transitivity(counted),
+        repeat_consistency=within,
+        judge_consistency=between,
     )
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from .tally import Floats
 
-
 DIGITS = 12
 
 

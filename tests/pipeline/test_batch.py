@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from prefpipe.pipeline.batch import cancel, collect, forget, status
-from prefpipe.pipeline.errors import RunError, UsageError
+from prefpipe.pipeline.errors import RunError, UsageError, WaitingError
 from prefpipe.pipeline.llm.answers import Answer
-from prefpipe.pipeline.llm.batches import Journal, WaitingError, ask_in_batches
+from prefpipe.pipeline.llm.batch.ask import ask_in_batches
+from prefpipe.pipeline.llm.batch.journal import Journal
 from prefpipe.pipeline.llm.meter import Meter
 from prefpipe.pipeline.llm.models import Model, parse_model
 from prefpipe.pipeline.llm.requests import Sampling, chat
@@ -60,10 +61,16 @@ def test_the_status_follows_a_batch_and_says_what_to_do_next(url: str) -> None:
         "ended: run its command again, or `prefpipe batch collect`",
     ]
     assert (seen[0].batch, seen[0].server, seen[0].requests) == (name, url, 6)
-    assert seen[0].age >= 0
     (left,) = collect(STORE)
     assert (left.state, left.answered + left.failed) == ("collected", 6)
     assert "without an answer: run its command again" in left.next
+
+
+def test_the_age_of_a_batch_counts_from_when_it_was_planned(url: str) -> None:
+    leave(parse_model(f"strong@{url}"))
+    with Journal.beside(STORE) as journal:
+        created = journal.batches()[0].created
+    assert [one.age for one in status(STORE, clock=lambda: created + 90)] == [90]
 
 
 def test_what_is_collected_need_not_be_waited_for(url: str) -> None:

@@ -243,6 +243,7 @@ def test_the_judge_sees_the_whole_conversation_and_the_reference(write_lines: Wr
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
     rows: list[Row] = [{"prompt": turns, "model": name, "content": name, "reference": "Because."} for name in "ab"]
     judge(write_lines("r.jsonl", rows), OUT, judges=["sim:judge"])
+    assert len(sent) == 2
     for body in sent.values():
         shown = body["messages"][-1]["content"]
         assert '<conversation>\n<turn role="system">\nBe brief.\n</turn>\n<turn role="user">\nWhy?\n</turn>' in shown

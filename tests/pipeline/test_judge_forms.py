@@ -269,6 +269,19 @@ def test_what_a_judge_thought_stands_beside_its_answer_and_never_is_its_verdict(
     assert len({tuple(row["ranks"]) for row in votes()}) > 1
 
 
+@pytest.mark.parametrize("form", [{}, {"verdicts": "json"}])
+@pytest.mark.parametrize("quoted", ["<think>", "</think>"])
+def test_a_judge_that_quotes_a_tag_of_thinking_keeps_its_vote(data: Path, form: Row, quoted: str) -> None:
+    verdict = '{"reasoning": "B leaks a raw %s tag.", "verdict": "A"}' if form else "B leaks a raw %s tag.\n\n[[A]]"
+
+    def quoting(choice: Row) -> None:
+        choice["message"]["content"] = verdict % quoted
+
+    with served(Altered(quoting)) as local:
+        judge(data / "responses.parquet", OUT, judges=[local], **form)
+    assert {(row["status"], *row["ranks"], row["reasoning"]) for row in votes()} == {("ok", 1, 2, None)}
+
+
 def test_the_command_takes_both_forms(data: Path, prefpipe: Callable[..., CompletedProcess[str]]) -> None:
     options = ("--verdicts", "json", "--logprobs", "--json")
     result = prefpipe("judge", data / "responses.parquet", "-o", OUT, "--judge", BIASED, *options)

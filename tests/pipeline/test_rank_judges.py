@@ -49,7 +49,7 @@ def slope(rows: list[Row], strength: dict[str, float]) -> float:
     """How far apart scores are for strengths that are one apart."""
     pairs = [pair for row in rows for pair in zip(row["response_ids"], row["scores"], strict=True)]
     found = np.array([[strength[name], score] for name, score in pairs])
-    return float(np.polyfit(*found.T, 1)[0])
+    return float(np.polyfit(found[:, 0], found[:, 1], 1)[0])
 
 
 @pytest.mark.parametrize("method", ["bradley-terry", "davidson", "rao-kupper"])
@@ -84,3 +84,18 @@ def test_judge_effects_are_told_as_json(prefpipe: Callable[..., Any], write_line
     result = prefpipe("rank", write_lines("votes.jsonl", rows), "-o", tmp_path / "rankings.parquet", "--json")
     figures = json.loads(result.stdout)["figures"]
     assert figures["position_effect of early"] > 1 > -1 > figures["position_effect of late"]
+
+
+def test_agreement_of_repeats_is_told_apart_from_that_of_judges(write_lines: WriteLines) -> None:
+    rows = [
+        {"prompt_id": "p", "judge": judge, "repeat": repeat, "shown": list("abcd"), "ranks": ranks}
+        for judge, ranks in (("up", [1, 2, 3, 4]), ("down", [4, 3, 2, 1]))
+        for repeat in range(3)
+    ]
+    [row], summary = ranked(write_lines("votes.jsonl", rows))
+    assert (row["repeat_consistency"], row["judge_consistency"]) == (1.0, -1.0)
+    assert row["consistency"] == pytest.approx(-1 / 5)
+    assert (summary.figures["mean_repeat_consistency"], summary.figures["mean_judge_consistency"]) == (1.0, -1.0)
+    [row], summary = ranked(write_lines("votes.jsonl", rows[:3]))
+    assert (row["repeat_consistency"], row["judge_consistency"]) == (1.0, None)
+    assert "mean_judge_consistency" not in summary.figures

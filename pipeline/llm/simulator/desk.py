@@ -87,7 +87,7 @@ class Desk:
         asked = parse_qs(query)
         limit, after = asked.get("limit", ["20"])[0], asked.get("after", [None])[0]
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 100):
-            raise ApiError(400, f"'{limit}' is no number from 1 to 100.", param="limit")
+            raise ApiError(400, f"'{limit}' is not a number from 1 to 100.", param="limit")
         return _json(self._batches.page(int(limit), after))
 
 

@@ -13,18 +13,15 @@ from prefpipe.pipeline.judging.completion import verdict_text
         ("First I thought [[A]].\nNo: [[B]]\n", ("B",)),
         ("[[A]]\nThat is my verdict.", ("A",)),
         ("Either [[A]] or [[B]]", ("A", "B")),
-        ("<think>[[A]] seems right</think>\n[[B]]", ("B",)),
-        ("<thinking>\n[[A]]\n</thinking>[[B]]", ("B",)),
-        ("<THINK>[[A]]</Think>[[B]]", ("B",)),
-        ("<think>one</think>[[A]]\n<think>two [[C]]</think>[[B]]", ("B",)),
-        ("<think>a <think>b</think> [[A]]</think> [[B]]", ("B",)),
-        ("[[A]] looks good so far</think>\n[[B]]", ("B",)),
+        ("B leaks a raw <think> tag.\n\n[[A]]", ("A",)),
+        ("B ends with </think>, A does not.\n\n[[A]]", ("A",)),
+        ("[[A]]\nB leaks <thinking> and </thinking>.", ("A",)),
         ("[[ B > A ]]", (" B > A ",)),
         ("[[[A]]]", ("A",)),
         ("[[]]", ("",)),
     ],
 )
-def test_the_verdict_stands_after_all_thinking_on_the_last_line_that_has_one(
+def test_the_verdict_stands_on_the_last_line_that_has_one_whatever_the_judge_quotes(
     completion: str, choices: tuple[str, ...]
 ) -> None:
     text = verdict_text(completion)
@@ -36,15 +33,11 @@ def test_the_verdict_stands_after_all_thinking_on_the_last_line_that_has_one(
     [
         ("", "the answer is empty"),
         (" \n", "the answer is empty"),
-        ("<think>[[A]]</think>\n", "the answer is empty"),
-        ("<think>I lean to [[A]], but", "the thinking never ends"),
-        ("<think>a</think>[[A]] <think>wait", "the thinking never ends"),
         ("A is better.", "no verdict in double brackets"),
         ("[A]", "no verdict in double brackets"),
         ("[[A", "no verdict in double brackets"),
         ("[[A\n]]", "no verdict in double brackets"),
-        ("<think>hm</think>The verdict inside was better.", "no verdict in double brackets"),
-        ("[[A]]</think>The better one is A.", "no verdict in double brackets"),
+        ("B leaks a raw <think> tag.", "no verdict in double brackets"),
     ],
 )
 def test_without_a_verdict_the_reason_is_said(completion: str, reason: str) -> None:

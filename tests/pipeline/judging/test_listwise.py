@@ -21,7 +21,7 @@ def blocks(messages: list[dict[str, str]]) -> list[tuple[str, str]]:
 
 
 def test_each_repeat_deals_labels_and_the_order_of_comments_anew_and_apart() -> None:
-    asked = list(listwise.questions(5, 40, 0, "p"))
+    asked = list(listwise.questions(5, 40, "both", 0, "p"))
     assert [question.repeat for question in asked] == list(range(40))
     for question in asked:
         assert sorted(question.shown) == sorted(question.comment_order) == list(range(5))
@@ -31,14 +31,14 @@ def test_each_repeat_deals_labels_and_the_order_of_comments_anew_and_apart() -> 
 
 
 def test_questions_depend_on_their_stream_alone_and_more_repeats_leave_the_first_ones_as_they_are() -> None:
-    assert list(listwise.questions(4, 2, 0, "p")) == list(listwise.questions(4, 5, 0, "p"))[:2]
-    assert list(listwise.questions(4, 2, 0, "p")) != list(listwise.questions(4, 2, 0, "q"))
-    assert list(listwise.questions(4, 2, 0, "p")) != list(listwise.questions(4, 2, 1, "p"))
+    assert list(listwise.questions(4, 2, "both", 0, "p")) == list(listwise.questions(4, 5, "both", 0, "p"))[:2]
+    assert list(listwise.questions(4, 2, "both", 0, "p")) != list(listwise.questions(4, 2, "both", 0, "q"))
+    assert list(listwise.questions(4, 2, "both", 0, "p")) != list(listwise.questions(4, 2, "both", 1, "p"))
 
 
 @given(st.lists(TEXTS, min_size=2, max_size=26), st.integers(0, 99))
 def test_the_text_under_each_label_is_the_candidate_that_shown_names(texts: list[str], seed: int) -> None:
-    [question] = listwise.questions(len(texts), 1, seed)
+    [question] = listwise.questions(len(texts), 1, "both", seed)
     found = blocks(listwise.messages(question, ASKED, texts))
     assert found == [(LABELS[slot], neutral(texts[index])) for slot, index in enumerate(question.shown)]
 
@@ -54,7 +54,7 @@ def test_the_judge_is_told_how_many_there_are_and_in_which_order_to_comment() ->
 
 @pytest.mark.parametrize("count", range(2, 27))
 def test_the_example_is_a_ranking_of_exactly_the_labels_shown_in_no_meaningful_order(count: int) -> None:
-    [question] = listwise.questions(count, 1)
+    [question] = listwise.questions(count, 1, "both")
     [example] = re.findall(r"such as (\[\[.*\]\])", listwise.messages(question, ASKED, ["x"] * count)[-1]["content"])
     ranks = listwise.verdict(example, count).ranks
     assert ranks is not None
@@ -106,12 +106,12 @@ def test_equals_share_the_better_rank(completion: str, ranks: tuple[int, ...]) -
         ("[[A > B > B > C]]", "the ranking names a label twice"),
         ("[[A > B > C > A]]", "the ranking names a label twice"),
         ("[[A > B > C]] [[C > B > A]]", "2 different rankings on one line"),
-        ("[[A >> B > C]]", "'A>>B>C' is no ranking"),
-        ("[[A > B > C >]]", "'A>B>C>' is no ranking"),
+        ("[[A >> B > C]]", "'A>>B>C' is not a ranking"),
+        ("[[A > B > C >]]", "'A>B>C>' is not a ranking"),
         ("[[A < B < C]]", "the ranking names 'A<B<C', which was not shown"),
         ("[[A, B, C]]", "the ranking names 'A,B,C', which was not shown"),
         ("[[tie]]", "the ranking names 'TIE', which was not shown"),
-        ("[[]]", "'' is no ranking"),
+        ("[[]]", "'' is not a ranking"),
         ("A > B > C", "no verdict in double brackets"),
     ],
 )

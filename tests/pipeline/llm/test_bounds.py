@@ -29,7 +29,18 @@ def test_all_may_fail_if_told_so() -> None:
     assert Bounds(max_failures=1).why_stop(100, finished=100, failed=100) is None
 
 
-@pytest.mark.parametrize("wrong", [{"max_calls": -1}, {"max_failures": 1.5}, {"max_failures": -0.1}])
-def test_a_bound_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"max_calls": -1}, "--max-calls must be 0 or more, not -1."),
+        ({"max_cost": -0.5}, "--max-cost must be 0 or more, not -0.5."),
+        ({"max_cost": float("nan")}, "--max-cost must be 0 or more, not nan."),
+        ({"max_failures": 1.5}, "--max-failures must be between 0 and 1, not 1.5."),
+        ({"max_failures": -0.1}, "--max-failures must be between 0 and 1, not -0.1."),
+    ],
+)
+def test_a_bound_that_makes_no_sense_is_refused(wrong: dict[str, float], problem: str) -> None:
+    with pytest.raises(UsageError) as error:
         Bounds(**wrong)  # type: ignore[arg-type]
+    assert error.value.message == problem
+    assert error.value.hint

@@ -46,7 +46,7 @@ def test_a_key_is_no_part_of_what_a_model_prints(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("spec", ["", " gpt", "a@b", "name@ftp://host", "@http://host/v1"])
 def test_a_malformed_spec_is_refused(spec: str) -> None:
-    with pytest.raises(UsageError, match="is no model"):
+    with pytest.raises(UsageError, match="is not a model name"):
         parse_model(spec)
 
 

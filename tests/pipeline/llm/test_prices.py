@@ -2,7 +2,7 @@ import json
 import math
 import re
 import tomllib
-from dataclasses import astuple, replace
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from prefpipe.pipeline.llm.prices import (
     PastCosts,
     Price,
     Usage,
-    Use,
     charged,
     cost,
     price_of,
@@ -201,15 +200,6 @@ def test_a_sum_of_costs_tells_how_many_it_leaves_out(costs: list[float | None]) 
         money.add(each)
     assert money.unknown == costs.count(None)
     assert money.known == pytest.approx(math.fsum(each or 0 for each in costs))
-
-
-def test_a_use_counts_what_was_sent_and_what_was_saved_apart() -> None:
-    use = Use("m", "http://a/v1")
-    use.count_sent(10, 5, 0.5)
-    use.count_sent(None, None, None)
-    use.count_from_store(0.25)
-    use.count_from_store(None)
-    assert astuple(use) == ("m", "http://a/v1", 2, 2, 10, 5, 0.5, 0.25, 1, 1)
 
 
 def answer(snapshot: str | None = None) -> bytes:

@@ -193,7 +193,7 @@ def test_a_server_that_refuses_everything_is_a_problem() -> None:
 
 def test_a_server_that_answers_with_a_page_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prefpipe.pipeline.llm.probe._WAIT_SECONDS", 0.001)
-    assert "is no chat completion" in str(probed(Simulator(), "judge?garbage=1").problem)
+    assert "is not a chat completion" in str(probed(Simulator(), "judge?garbage=1").problem)
 
 
 def test_a_slow_server_is_given_up_after_the_time_allowed() -> None:

@@ -27,7 +27,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         pass
 
-    monkeypatch.setattr("prefpipe.pipeline.llm.batch_rounds.sleep", sleep)
+    monkeypatch.setattr("prefpipe.pipeline.llm.batch.rounds.sleep", sleep)
 
 
 def test_a_dry_run_says_what_would_be_sent_and_sends_and_writes_nothing() -> None:

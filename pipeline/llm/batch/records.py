@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from .models import NO_KEY, Model
+from ..models import NO_KEY, Model
 
 
-class Step(StrEnum):
+class BatchStep(StrEnum):
     """How far a batch has come."""
 
     PLANNED = "planned"
@@ -36,7 +36,7 @@ class Address:
         return os.environ.get(self.key_variable) or NO_KEY
 
 
-class Lane(NamedTuple):
+class Queue(NamedTuple):
     """One model at one server: what shares files, and the limit of what may wait there."""
 
     address: Address
@@ -82,7 +82,7 @@ class Batch:
     kept_at: str
     requests: int
     created: float
-    step: Step
+    step: BatchStep
     file_id: str | None
     batch_id: str | None
     state: str | None
@@ -91,6 +91,6 @@ class Batch:
     odd: OddLines
 
     @property
-    def lane(self) -> Lane:
+    def queue(self) -> Queue:
         """Which model it asks, and where."""
-        return Lane(self.address, self.model)
+        return Queue(self.address, self.model)

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from prefpipe.pipeline.errors import RunError, UsageError
+from prefpipe.pipeline.errors import RunError, UsageError, WaitingError
 from prefpipe.pipeline.llm.answers import Answer
 from prefpipe.pipeline.llm.ask import ask
-from prefpipe.pipeline.llm.batch_journal import Journal
-from prefpipe.pipeline.llm.batch_records import Batch, Step
-from prefpipe.pipeline.llm.batch_server import BatchServer, Remote, Servers
-from prefpipe.pipeline.llm.batches import Limits, WaitingError, ask_in_batches
+from prefpipe.pipeline.llm.batch.ask import ask_in_batches
+from prefpipe.pipeline.llm.batch.files import FileLimits
+from prefpipe.pipeline.llm.batch.journal import Journal
+from prefpipe.pipeline.llm.batch.records import Batch, BatchStep
+from prefpipe.pipeline.llm.batch.server import BatchServer, Remote, Servers
 from prefpipe.pipeline.llm.bounds import Bounds
 from prefpipe.pipeline.llm.failures import TransientError
 from prefpipe.pipeline.llm.meter import Meter
@@ -119,7 +120,7 @@ def texts(answers: list[tuple[int, Answer]]) -> list[tuple[int, str | None]]:
 
 
 def test_batches_leave_the_very_store_that_calls_leave(bench: Bench) -> None:
-    answers = bench.run(range(50), limits=Limits(20))
+    answers = bench.run(range(50), limits=FileLimits(20))
     requests = requests_to(bench.model(), range(50))
     with AnswerStore(bench.folder / "live.db") as store:
         live = list(ask(requests, store=store, meter=Meter()))
@@ -130,7 +131,7 @@ def test_batches_leave_the_very_store_that_calls_leave(bench: Bench) -> None:
 
 
 def test_failures_of_every_kind_cost_further_batches_but_no_answer(bench: Bench) -> None:
-    answers = bench.run(range(200), ROUGH, limits=Limits(70))
+    answers = bench.run(range(200), ROUGH, limits=FileLimits(70))
     assert statuses(answers) == {Status.OK}
     said = [(answer.text or "").split("[simulated")[0] for _, answer in answers]
     assert said == [(answer.text or "").split("[simulated")[0] for _, answer in bench.run(range(200))]
@@ -158,7 +159,7 @@ def test_what_the_store_holds_is_not_sent(bench: Bench) -> None:
 
 
 def test_the_same_request_many_times_is_sent_once(embedded: Bench) -> None:
-    answers = embedded.run([7, 8] * 300, limits=Limits(1))
+    answers = embedded.run([7, 8] * 300, limits=FileLimits(1))
     assert len({answer.text for _, answer in answers}) == 2
     assert (len(answers), embedded.computed) == (600, 2)
 
@@ -198,7 +199,7 @@ def test_a_failure_is_asked_again_by_the_next_run(embedded: Bench) -> None:
 def test_a_request_too_large_for_any_file_is_a_row(embedded: Bench) -> None:
     requests = requests_to(embedded.model(), range(3))
     large = chat(embedded.model(), [{"role": "user", "content": "x" * 500}], Sampling(), 0)
-    answers = embedded.run(requests=[*requests, (3, large)], limits=Limits(bytes=400))
+    answers = embedded.run(requests=[*requests, (3, large)], limits=FileLimits(bytes=400))
     assert [answer.status for _, answer in answers] == [Status.OK] * 3 + [Status.ERROR]
     assert "a batch takes 400" in (answers[3][1].error or "")
 
@@ -209,7 +210,7 @@ def test_nothing_is_sent_before_all_requests_have_been_read(embedded: Bench) -> 
         raise UsageError("Row 6 is no prompt.")
 
     with pytest.raises(UsageError, match="Row 6"):
-        embedded.run(requests=broken(), limits=Limits(1))
+        embedded.run(requests=broken(), limits=FileLimits(1))
     assert sum(embedded.simulator.served.by_status.values()) == 0
 
 
@@ -228,7 +229,7 @@ def test_the_meter_and_whoever_waits_are_told(embedded: Bench) -> None:
 def test_leaving_says_how_to_go_on_and_the_next_runs_collect(bench: Bench) -> None:
     for _ in range(2):
         with pytest.raises(WaitingError, match=r"2 batches are under way, with 20 requests\.") as left:
-            bench.run(limits=Limits(15), wait=False)
+            bench.run(limits=FileLimits(15), wait=False)
         assert "Run the same command again" in (left.value.hint or "")
         assert left.value.exit_code == 75
     assert statuses(bench.run(wait=False)) == {Status.OK}
@@ -268,7 +269,7 @@ def test_a_batch_that_is_refused_stops_the_run_with_the_servers_words(tmp_path: 
         bench = Bench(tmp_path, url=url)
         with pytest.raises(RunError, match=r"a batch of nobody: The model 'nobody' does not exist[^;]*\.$"):
             bench.run(model="nobody")
-        assert [batch.step for batch in bench.batches()] == [Step.COLLECTED]
+        assert [batch.step for batch in bench.batches()] == [BatchStep.COLLECTED]
 
 
 def test_a_wrong_key_stops_the_run_and_is_kept_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,8 +292,8 @@ def test_a_server_that_is_not_there_stops_the_run(tmp_path: Path) -> None:
         Bench(tmp_path, url="http://127.0.0.1:9/v1").run()
 
 
-@pytest.mark.parametrize("limits", [Limits(requests=0), Limits(bytes=0)])
-def test_a_batch_of_nothing_is_refused(embedded: Bench, limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [FileLimits(requests=0), FileLimits(bytes=0)])
+def test_a_batch_of_nothing_is_refused(embedded: Bench, limits: FileLimits) -> None:
     with pytest.raises(UsageError, match="nothing is asked"):
         embedded.run(limits=limits)
 

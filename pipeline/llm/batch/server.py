@@ -12,13 +12,13 @@ import httpx2
 import openai
 from openai.types import Batch, BatchError
 
-from .batch_failures import in_our_words, is_queue_limit
-from .batch_files import ENDPOINT
-from .batch_records import Address
-from .client import CONNECT_SECONDS, TIMEOUT_SECONDS
-from .embedded import EmbeddedTransport
-from .failures import StopError
-from .simulator import Simulator
+from ..client import CONNECT_SECONDS, TIMEOUT_SECONDS
+from ..embedded import EmbeddedTransport
+from ..failures import StopError
+from ..simulator import Simulator
+from .failures import in_our_words, is_queue_limit
+from .files import ENDPOINT
+from .records import Address
 
 TAG = "prefpipe"
 """The name under which a batch's tag stands in its metadata."""
@@ -83,7 +83,7 @@ class BatchServer:
         with in_our_words(self._address):
             sent = await self._client.files.create(file=(name, file, "application/jsonl"), purpose="batch")
         if not getattr(sent, "id", None):
-            raise StopError("what it answers to a file is no answer of OpenAI's end point /files")
+            raise StopError("what it answers to a file is not an answer of OpenAI's end point /files")
         return sent.id
 
     async def create(self, file_id: str, tag: str) -> Remote:
@@ -165,7 +165,7 @@ class Servers:
 
 def _remote(batch: Batch) -> Remote:
     if not isinstance(batch, Batch):
-        raise StopError("what it answers is no answer of OpenAI's end point /batches")
+        raise StopError("what it answers is not an answer of OpenAI's end point /batches")
     counts = batch.request_counts
     times = (batch.completed_at, batch.expired_at, batch.cancelled_at, batch.failed_at)
     ended = next((at for at in times if at is not None), None)

@@ -9,8 +9,8 @@ from typing import Generic, Self, TypeVar
 
 import msgspec
 
-from .models import Model
-from .requests import Request
+from ..models import Model
+from ..requests import Request
 
 About = TypeVar("About")
 

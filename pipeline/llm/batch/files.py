@@ -12,15 +12,15 @@ from typing import Final
 
 import msgspec
 
-from .answers import Answer, read_answer
-from .failures import CallError, PermanentError, StopError, TransientError, failure_of
-from .requests import Request
+from ..answers import Answer, read_answer
+from ..failures import CallError, PermanentError, StopError, TransientError, failure_of
+from ..requests import Request
 
 ENDPOINT: Final = "/v1/chat/completions"
 
 
 @dataclass(frozen=True)
-class Limits:
+class FileLimits:
     """What one file may hold; OpenAI's limits, which most servers share."""
 
     requests: int = 50_000
@@ -45,7 +45,7 @@ def request_line(request: Request) -> bytes:
 class RequestFile:
     """A file in the making, on disk and without a name; closing it deletes it."""
 
-    def __init__(self, limits: Limits, folder: Path) -> None:
+    def __init__(self, limits: FileLimits, folder: Path) -> None:
         """Take what the file may hold, and the folder to write to."""
         self.handle = TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as its owner wants it
         self.keys: set[str] = set()

@@ -3,34 +3,26 @@
 from asyncio import sleep
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
 
-from ..errors import PrefpipeError, RunError
-from .batch_calls import GO_ON, Caller, stopped
-from .batch_collect import collect
-from .batch_failures import GoneError
-from .batch_journal import Journal
-from .batch_pace import Pace
-from .batch_progress import Progress
-from .batch_records import Batch, Lane, Step
-from .batch_server import Remote
-from .batch_submit import Round, Submitter
-from .failures import CallError, PermanentError, StopError, TransientError
-from .meter import Meter
-from .requests import Request
-from .store import AnswerStore
+from ...errors import RunError, WaitingError
+from ..failures import CallError, PermanentError, StopError, TransientError
+from ..meter import Meter
+from ..requests import Request
+from ..store import AnswerStore
+from .calls import GO_ON, Caller, stopped
+from .collect import collect
+from .failures import GoneError
+from .journal import Journal
+from .pace import Pace
+from .progress import Progress
+from .records import Batch, BatchStep, Queue
+from .server import Remote
+from .submit import Round, Submitter
 
 _FIRST_POLL = 1 / 16
 _POLL_GROWTH = 1.5
 _POLLS_IN_VAIN = 20
 _REASONS = 3
-
-
-class WaitingError(PrefpipeError):
-    """Batches are under way, and nobody wants to wait for them: the exit code says "try again later"."""
-
-    exit_code: ClassVar[int] = 75
-    label: ClassVar[str] = "waiting"
 
 
 class Rounds:
@@ -56,7 +48,7 @@ class Rounds:
         self._progress = progress
         self._poll_seconds = poll_seconds
         self._on_wait = on_wait
-        self._paces: defaultdict[Lane, Pace] = defaultdict(Pace)
+        self._paces: defaultdict[Queue, Pace] = defaultdict(Pace)
         self._again = False
         self._seen_at_work: set[int] = set()
         self._in_vain = 0
@@ -105,7 +97,7 @@ class Rounds:
 
     def _under_way(self, numbers: set[int]) -> list[Batch]:
         """Return those of some batches that no other process has collected or forgotten."""
-        batches = [batch for batch in self._journal.batches(numbers) if batch.step is not Step.COLLECTED]
+        batches = [batch for batch in self._journal.batches(numbers) if batch.step is not BatchStep.COLLECTED]
         if len(batches) < len(numbers):
             self._again = True
             numbers &= {batch.number for batch in batches}
@@ -125,7 +117,7 @@ class Rounds:
             self._in_vain += 1
             passing = isinstance(error, TransientError) and self._caller.has_reached(batch.address)
             if not passing or self._in_vain > _POLLS_IN_VAIN:
-                raise stopped(batch.lane, error) from error
+                raise stopped(batch.queue, error) from error
             return False
         self._in_vain = 0
         if remote.state != "cancelling":
@@ -139,11 +131,11 @@ class Rounds:
             self._refuse(batch, remote, current)
             return
         failures = await collect(batch, remote, self._caller, store=self._store, journal=self._journal)
-        current.taken[batch.lane] += 1
+        current.taken[batch.queue] += 1
         self._progress.answered += batch.requests - len(failures)
         for key, failure in failures.items():
             if isinstance(failure, StopError):
-                raise stopped(batch.lane, failure)
+                raise stopped(batch.queue, failure)
             if self._progress.fail(key, failure):
                 self._again = True
                 self._meter.count_retry()
@@ -163,8 +155,8 @@ class Rounds:
         if batch.number in current.submitted:
             self._progress.take_back(keys)
         if not remote.was_too_much:
-            raise stopped(batch.lane, PermanentError(reason))
-        current.refused[batch.lane].append(batch.requests)
+            raise stopped(batch.queue, PermanentError(reason))
+        current.refused[batch.queue].append(batch.requests)
         current.left_over = True
 
     def _lose(self, batch: Batch, error: GoneError) -> None:
@@ -180,12 +172,12 @@ class Rounds:
         self._again = True
 
     def _learn(self, current: Round) -> None:
-        """Set the pace of each lane by what its server has taken and refused."""
-        for lane in current.taken.keys() | current.refused.keys():
-            refused = current.refused[lane]
-            if not self._paces[lane].learn(current.taken[lane], len(refused), min(refused, default=0)):
+        """Set the pace of each queue by what its server has taken and refused."""
+        for queue in current.taken.keys() | current.refused.keys():
+            refused = current.refused[queue]
+            if not self._paces[queue].learn(current.taken[queue], len(refused), min(refused, default=0)):
                 raise RunError(
-                    f"{lane.address.base_url} takes not even one request to {lane.model}: too much is waiting there.",
+                    f"{queue.address.base_url} takes not even one request to {queue.model}: too much is waiting there.",
                     "Run the same command again when other batches have ended.",
                 )
 

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from prefpipe.pipeline.llm.answers import Answer
-from prefpipe.pipeline.llm.batch_journal import Journal
-from prefpipe.pipeline.llm.batch_records import Batch
-from prefpipe.pipeline.llm.batch_server import BatchServer, Remote, Servers
-from prefpipe.pipeline.llm.batches import Limits, ask_in_batches
+from prefpipe.pipeline.llm.batch.ask import ask_in_batches
+from prefpipe.pipeline.llm.batch.files import FileLimits
+from prefpipe.pipeline.llm.batch.journal import Journal
+from prefpipe.pipeline.llm.batch.records import Batch
+from prefpipe.pipeline.llm.batch.server import BatchServer, Remote, Servers
 from prefpipe.pipeline.llm.failures import TransientError
 from prefpipe.pipeline.llm.meter import Meter
 from prefpipe.pipeline.llm.models import Model, parse_model
@@ -50,7 +51,7 @@ def run(
                 store=store,
                 journal=journal,
                 meter=Meter(),
-                limits=Limits(3),
+                limits=FileLimits(3),
                 attempts=9,
                 poll_seconds=0,
                 on_wait=on_wait,
@@ -59,11 +60,18 @@ def run(
         )
 
 
+def batches_at(simulator: Simulator) -> list[str]:
+    """Return the ids of all batches that the server holds."""
+    found = json.loads(simulator.respond("GET", "/v1/batches?limit=100", {}, b"").body)
+    assert not found["has_more"]
+    return [batch["id"] for batch in found["data"]]
+
+
 def paid(simulator: Simulator) -> int:
     """How many requests the server works on in the end, for whoever asked, and whether he has forgotten it or not."""
-    for batch in json.loads(simulator.respond("GET", "/v1/batches?limit=100", {}, b"").body)["data"]:
+    for batch in batches_at(simulator):
         for _ in range(9):
-            simulator.respond("GET", f"/v1/batches/{batch['id']}", {}, b"")
+            simulator.respond("GET", f"/v1/batches/{batch}", {}, b"")
     return sum(simulator.served.by_model.values())
 
 
@@ -128,7 +136,7 @@ def test_killed_at_any_step_a_run_loses_nothing_and_pays_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Hasty))
-    monkeypatch.setattr("prefpipe.pipeline.llm.batch_collect._make_durable", lambda path: None)
+    monkeypatch.setattr("prefpipe.pipeline.llm.batch.collect._make_durable", lambda path: None)
     model = parse_model(f"sim:{ROUGH}")
     undisturbed = Simulator()
     expected = run(tmp_path, model, undisturbed)
@@ -167,7 +175,7 @@ def test_a_creation_whose_answer_is_lost_is_not_repeated(tmp_path: Path, monkeyp
     simulator = Simulator()
     run(tmp_path, parse_model("sim:strong"), simulator)
     assert paid(simulator) == REQUESTS
-    assert len(simulator._desk._batches._batches) == 2
+    assert len(batches_at(simulator)) == 2
 
 
 def _kill_myself(*_: object) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefpipe.pipeline.llm.batch_failures import GoneError, TooMuchError, in_our_words
-from prefpipe.pipeline.llm.batch_records import Address
-from prefpipe.pipeline.llm.batch_server import BatchServer, Remote, Servers
+from prefpipe.pipeline.llm.batch.failures import GoneError, TooMuchError, in_our_words
+from prefpipe.pipeline.llm.batch.records import Address
+from prefpipe.pipeline.llm.batch.server import BatchServer, Remote, Servers
 from prefpipe.pipeline.llm.failures import (
     CallError,
     PermanentError,
@@ -41,11 +41,11 @@ async def connected(simulator: Simulator, url: str | None = None) -> AsyncIterat
 
 
 def using(
-    errand: Callable[[BatchServer], Awaitable[Result]], simulator: Simulator | None = None, url: str | None = None
+    action: Callable[[BatchServer], Awaitable[Result]], simulator: Simulator | None = None, url: str | None = None
 ) -> Result:
     async def run() -> Result:
         async with connected(simulator or Simulator(), url) as server:
-            return await errand(server)
+            return await action(server)
 
     return asyncio.run(run())
 
@@ -126,7 +126,7 @@ def test_a_batch_says_what_became_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("errand", "kind", "says"),
+    ("action", "kind", "says"),
     [
         (lambda server: server.look("batch_no"), GoneError, "HTTP 404: No batch found"),
         (lambda server: lines(server, "file-no"), GoneError, "HTTP 404: No such File"),
@@ -137,11 +137,11 @@ def test_a_batch_says_what_became_of_it() -> None:
 )
 @pytest.mark.parametrize("on_a_port", [True, False])
 def test_refusals_come_in_our_words(
-    errand: Callable[[BatchServer], Awaitable[object]], kind: type[CallError], says: str, on_a_port: bool
+    action: Callable[[BatchServer], Awaitable[object]], kind: type[CallError], says: str, on_a_port: bool
 ) -> None:
     simulator = Simulator(rules=BatchRules(most_bytes=50))
     with running(simulator) as url, pytest.raises(CallError) as caught:
-        using(errand, simulator, url if on_a_port else None)
+        using(action, simulator, url if on_a_port else None)
     assert type(caught.value) is kind
     assert caught.value.reason.startswith(says)
 
@@ -184,6 +184,6 @@ def test_a_page_instead_of_an_answer_stops_the_run(monkeypatch: pytest.MonkeyPat
         return page()
 
     monkeypatch.setattr("prefpipe.pipeline.llm.embedded.EmbeddedTransport.handle_async_request", handle)
-    for errand in (lambda server: send(server, b"x"), lambda server: server.look("b")):
-        with pytest.raises(StopError, match="no answer of OpenAI's end point"):
-            using(errand)
+    for action in (lambda server: send(server, b"x"), lambda server: server.look("b")):
+        with pytest.raises(StopError, match="is not an answer of OpenAI's end point"):
+            using(action)

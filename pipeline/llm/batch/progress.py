@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from .bounds import Bounds
-from .failures import CallError, TransientError
+from ..bounds import Bounds
+from ..failures import CallError, TransientError
 
 
 @dataclass

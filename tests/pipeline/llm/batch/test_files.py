@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefpipe.pipeline.llm.batch_files import Limits, Reading, RequestFile, request_line
+from prefpipe.pipeline.llm.batch.files import FileLimits, Reading, RequestFile, request_line
 from prefpipe.pipeline.llm.failures import CallError, PermanentError, StopError, ThrottledError, TransientError
 from prefpipe.pipeline.llm.models import Model
 from prefpipe.pipeline.llm.requests import Request, Sampling, chat
@@ -54,7 +54,7 @@ def test_a_body_of_several_lines_is_refused_rather_than_torn() -> None:
 
 @given(st.lists(st.text(max_size=30), unique=True), st.integers(1, 7), st.integers(150, 600))
 def test_no_file_is_larger_than_it_may_be_and_none_is_left_out(texts: list[str], most: int, size: int) -> None:
-    limits = Limits(most, size)
+    limits = FileLimits(most, size)
     requests = [request(text) for text in texts]
     files: list[RequestFile] = []
     given_up = []
@@ -78,7 +78,7 @@ def test_no_file_is_larger_than_it_may_be_and_none_is_left_out(texts: list[str],
 
 
 def test_a_request_that_no_file_can_hold_says_how_large_it_is() -> None:
-    file = RequestFile(Limits(5, 200), Path())
+    file = RequestFile(FileLimits(5, 200), Path())
     with pytest.raises(PermanentError, match=r"the request has [\d,]+ bytes; a batch takes 200"):
         file.add(request("x" * 200))
     assert file.add(request("x"))
@@ -105,8 +105,8 @@ def test_an_answer_keeps_every_byte_of_the_completion() -> None:
         (answered("k", "yes", status=503), TransientError, "HTTP 503"),
         (b'{"custom_id":"k"}', TransientError, "the batch gave no answer"),
         (b'{"custom_id":"k","error":"odd"}', TransientError, 'the batch gave no answer: "odd"'),
-        (b'{"custom_id":"k","response":{"status_code":200,"body":"<html>"}}', TransientError, "no chat completion"),
-        (b'{"custom_id":"k","response":{"status_code":200}}', TransientError, "no chat completion"),
+        (b'{"custom_id":"k","response":{"status_code":200,"body":"<html>"}}', TransientError, "not a chat completion"),
+        (b'{"custom_id":"k","response":{"status_code":200}}', TransientError, "not a chat completion"),
         (b'{"custom_id":"k","response":{"status_code":200,"body":{}}}', TransientError, "no choice"),
     ],
 )

@@ -14,18 +14,17 @@ import fcntl
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import RunError, UsageError
-from .batch_records import NO_ODD_LINES, Address, Batch, OddLines, Step
-from .models import Model
+from ...errors import RunError
+from ..database import DatabaseKind, open_database, transaction
+from ..models import Model
+from .records import NO_ODD_LINES, Address, Batch, BatchStep, OddLines
 
-_APPLICATION_ID = 0x70667062
-_VERSION = 1
 _LOOKUP = 256
 _TURN_SECONDS = 0.2
 
@@ -59,6 +58,9 @@ CREATE TABLE requests (
 CREATE INDEX requests_of_batch ON requests (batch);
 """
 
+# A batch is thousands of paid answers: its few commits are worth a disk's full attention.
+_KIND = DatabaseKind("journal of batches", 0x70667062, (_SCHEMA,), synchronous="FULL")
+
 
 class Journal:
     """Batches and their requests on disk. Use as a context manager. Every method has committed when it returns."""
@@ -73,50 +75,12 @@ class Journal:
         return cls(Path(store).with_suffix(".batches.db"))
 
     def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._prepare()
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"The journal of batches {self.path} cannot be opened: {error}.",
-                "Choose a folder that you may write to with --store.",
-            ) from error
+        self._database = open_database(self.path, _KIND)
         return self
-
-    def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode=WAL")
-        # A batch is thousands of paid answers: its few commits are worth a disk's full attention.
-        self._database.execute("PRAGMA synchronous=FULL")
-        with self._transaction():
-            found = [
-                self._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-            ]
-            if not self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                for statement in _SCHEMA.split(";"):
-                    self._database.execute(statement)
-                self._database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-                self._database.execute(f"PRAGMA user_version={_VERSION}")
-            elif found != [_APPLICATION_ID, _VERSION]:
-                raise UsageError(
-                    f"{self.path} is a database, but not a journal of batches that this prefpipe can read.",
-                    "Name another answer store with --store: its journal lies beside it.",
-                )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Commit all that happens inside, or nothing of it."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
     def _write(self, *statements: tuple[str, Sequence[Any]]) -> None:
         try:
-            with self._transaction():
+            with transaction(self._database):
                 for statement, values in statements:
                     self._database.execute(statement, values)
         except sqlite3.Error as error:
@@ -148,13 +112,13 @@ class Journal:
         """Write down that these requests are about to be submitted together."""
         tag = secrets.token_hex(8)
         try:
-            with self._transaction():
+            with transaction(self._database):
                 number = self._database.execute(
                     "INSERT INTO batches (tag, model, base_url, key_variable, simulated, kept_at, requests, created, "
                     "step) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         *(tag, model.name, model.base_url, model.key_variable, model.simulated, model.address),
-                        *(len(keys), time.time(), Step.PLANNED),
+                        *(len(keys), time.time(), BatchStep.PLANNED),
                     ),
                 ).lastrowid
                 rows = ((bytes.fromhex(key), number) for key in keys)
@@ -168,12 +132,12 @@ class Journal:
     def creating(self, number: int, file_id: str) -> None:
         """Write down that the file is on the server, and that the batch is about to be created from it."""
         change = "UPDATE batches SET step = ?, file_id = ? WHERE number = ?"
-        self._write((change, (Step.CREATING, file_id, number)))
+        self._write((change, (BatchStep.CREATING, file_id, number)))
 
     def submitted(self, number: int, batch_id: str, state: str) -> None:
         """Write down that the server holds the batch."""
         change = "UPDATE batches SET step = ?, batch_id = ?, state = ? WHERE number = ?"
-        self._write((change, (Step.SUBMITTED, batch_id, state, number)))
+        self._write((change, (BatchStep.SUBMITTED, batch_id, state, number)))
 
     def seen(self, number: int, state: str, answered: int, failed: int) -> None:
         """Write down what the server says of the batch."""
@@ -188,7 +152,7 @@ class Journal:
             "UPDATE batches SET step = ?, state = ?, failed = ?, answered = requests - ?, garbled = ?, "
             "foreign_lines = ?, repeated = ? WHERE number = ?"
         )
-        self._write(*reasons, (change, (Step.COLLECTED, state, len(failures), len(failures), *odd, number)))
+        self._write(*reasons, (change, (BatchStep.COLLECTED, state, len(failures), len(failures), *odd, number)))
 
     def drop(self, number: int) -> None:
         """Forget a batch; its requests are as if they had never been submitted."""
@@ -237,4 +201,4 @@ def _batch(
     requests, created, step, file_id, batch_id, state, answered, failed, *odd = rest
     address = Address(url, variable, bool(simulated))
     known = (file_id, batch_id, state, answered, failed, OddLines(*odd))
-    return Batch(number, tag, model, address, kept_at, requests, created, Step(step), *known)
+    return Batch(number, tag, model, address, kept_at, requests, created, BatchStep(step), *known)

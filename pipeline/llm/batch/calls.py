@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ..errors import RunError
-from .batch_failures import GoneError, TooMuchError
-from .batch_records import Address, Lane
-from .batch_server import BatchServer, Servers
-from .failures import CallError, UnreachableError
-from .retry import with_retries
+from ...errors import RunError
+from ..failures import CallError, UnreachableError
+from ..retry import with_retries
+from .failures import GoneError, TooMuchError
+from .records import Address, Queue
+from .server import BatchServer, Servers
 
 Result = TypeVar("Result")
 
@@ -47,7 +47,7 @@ class Caller:
 
 
 @contextmanager
-def stopping(lane: Lane) -> Iterator[None]:
+def stopping(queue: Queue) -> Iterator[None]:
     """Let a failed call inside stop the run; only that too much was sent is for the caller to deal with.
 
     Raises:
@@ -58,12 +58,12 @@ def stopping(lane: Lane) -> Iterator[None]:
     except TooMuchError:
         raise
     except CallError as error:
-        raise stopped(lane, error) from error
+        raise stopped(queue, error) from error
 
 
-def stopped(lane: Lane, error: CallError) -> RunError:
+def stopped(queue: Queue, error: CallError) -> RunError:
     """Return the error that a failed call stops the run with."""
-    address, model = lane
+    address, model = queue
     reason = error.reason.removesuffix(".")
     if isinstance(error, UnreachableError):
         return RunError(

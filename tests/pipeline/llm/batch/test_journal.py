@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from prefpipe.pipeline.errors import RunError, UsageError
-from prefpipe.pipeline.llm.batch_journal import Journal
-from prefpipe.pipeline.llm.batch_records import Address, Lane, OddLines, Step
+from prefpipe.pipeline.llm.batch.journal import Journal
+from prefpipe.pipeline.llm.batch.records import Address, BatchStep, OddLines, Queue
 from prefpipe.pipeline.llm.models import Model
 
 MODEL = Model("m", "sent-m", "http://host/v1", "KEY")
@@ -32,16 +32,16 @@ def test_every_step_is_there_for_the_next_process(tmp_path: Path) -> None:
 
     with Journal(tmp_path / "j.db") as journal:
         batch = journal.plan(MODEL, [A, B])
-        assert batch.lane == Lane(Address("http://host/v1", "KEY", simulated=False), "m")
-        assert found() == (Step.PLANNED, None, None, None, 0, 0)
+        assert batch.queue == Queue(Address("http://host/v1", "KEY", simulated=False), "m")
+        assert found() == (BatchStep.PLANNED, None, None, None, 0, 0)
         journal.creating(batch.number, "file-1")
-        assert found() == (Step.CREATING, "file-1", None, None, 0, 0)
+        assert found() == (BatchStep.CREATING, "file-1", None, None, 0, 0)
         journal.submitted(batch.number, "batch-1", "validating")
-        assert found() == (Step.SUBMITTED, "file-1", "batch-1", "validating", 0, 0)
+        assert found() == (BatchStep.SUBMITTED, "file-1", "batch-1", "validating", 0, 0)
         journal.seen(batch.number, "in_progress", 1, 0)
-        assert found() == (Step.SUBMITTED, "file-1", "batch-1", "in_progress", 1, 0)
+        assert found() == (BatchStep.SUBMITTED, "file-1", "batch-1", "in_progress", 1, 0)
         journal.collected(batch.number, "expired", {B: "too late"}, OddLines(1, 2, 3))
-        assert found() == (Step.COLLECTED, "file-1", "batch-1", "expired", 1, 1)
+        assert found() == (BatchStep.COLLECTED, "file-1", "batch-1", "expired", 1, 1)
         assert journal.batches()[0].odd == (1, 2, 3)
 
 
@@ -83,7 +83,7 @@ def test_no_two_batches_have_the_same_tag(journal: Journal) -> None:
 
 
 def test_one_takes_its_turn_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prefpipe.pipeline.llm.batch_journal._TURN_SECONDS", 0)
+    monkeypatch.setattr("prefpipe.pipeline.llm.batch.journal._TURN_SECONDS", 0)
     said: list[str] = []
 
     async def speak(name: str, journal: Journal) -> None:
@@ -110,14 +110,17 @@ def test_the_key_to_a_server_is_never_written(journal: Journal, monkeypatch: pyt
     assert batch.address.api_key == "none"
 
 
-@pytest.mark.parametrize("change", ["PRAGMA user_version=9", "PRAGMA application_id=9"])
-def test_a_database_of_another_kind_is_refused_and_left_alone(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [("PRAGMA user_version=9", "has format 9"), ("PRAGMA application_id=9", "of another kind")],
+)
+def test_a_database_of_another_kind_is_refused(tmp_path: Path, change: str, problem: str) -> None:
     with Journal(tmp_path / "j.db"):
         pass
     database = sqlite3.connect(tmp_path / "j.db")
     database.execute(change)
     database.close()
-    with pytest.raises(UsageError, match="not a journal of batches"), Journal(tmp_path / "j.db"):
+    with pytest.raises(UsageError, match=problem), Journal(tmp_path / "j.db"):
         pass
 
 
@@ -136,4 +139,4 @@ def test_a_journal_that_cannot_be_written_says_so(journal: Journal) -> None:
     with pytest.raises(RunError, match="cannot be written"):
         journal.creating(batch.number, "file-1")
     journal._database.execute("PRAGMA query_only=0")
-    assert [found.step for found in journal.batches()] == [Step.PLANNED]
+    assert [found.step for found in journal.batches()] == [BatchStep.PLANNED]

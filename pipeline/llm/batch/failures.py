@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import httpx2
 import openai
 
-from .batch_records import Address
-from .client import TIMEOUT_SECONDS
-from .failures import CallError, TransientError, failure_of, without_key
-from .openai_failures import connection_failure, retry_after
+from ..client import TIMEOUT_SECONDS
+from ..failures import CallError, TransientError, failure_of, without_key
+from ..openai_failures import connection_failure, retry_after
+from .records import Address
 
 _MISSING_FILE = "Cannot find file"
 

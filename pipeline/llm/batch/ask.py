@@ -13,31 +13,28 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-from ..errors import UsageError
-from ..tables import Status
-from .answers import Answer, read_answer
-from .batch_calls import Caller
-from .batch_files import Limits
-from .batch_journal import Journal
-from .batch_progress import Progress
-from .batch_records import Batch
-from .batch_rounds import Rounds, WaitingError
-from .batch_server import Servers
-from .batch_spool import Entry, Spool
-from .batch_submit import Submitter
-from .bounds import Bounds
-from .meter import Meter
-from .requests import Request
-from .store import AnswerStore
-
-__all__ = ["Batch", "Journal", "Limits", "Servers", "WaitingError", "ask_in_batches"]
+from ...errors import UsageError
+from ...tables import Status
+from ..answers import Answer, read_answer
+from ..bounds import Bounds
+from ..meter import Meter
+from ..prices import BATCH_SHARE
+from ..requests import Request
+from ..store import AnswerStore
+from .calls import Caller
+from .files import FileLimits
+from .journal import Journal
+from .progress import Progress
+from .records import Batch
+from .rounds import Rounds
+from .server import Servers
+from .spool import Entry, Spool
+from .submit import Submitter
 
 About = TypeVar("About")
 
 ATTEMPTS = 3
 POLL_SECONDS = 60.0
-PRICE = 0.5
-"""What an answer through a batch costs, as a share of what a call does."""
 
 _CHUNK = 256
 UNBOUNDED = Bounds()
@@ -50,7 +47,7 @@ def ask_in_batches(
     journal: Journal,
     meter: Meter,
     bounds: Bounds = UNBOUNDED,
-    limits: Limits | None = None,
+    limits: FileLimits | None = None,
     attempts: int = ATTEMPTS,
     poll_seconds: float = POLL_SECONDS,
     wait: bool = True,
@@ -81,7 +78,7 @@ def ask_in_batches(
             is kept.
         WaitingError: Batches are under way, and are not to be waited for.
     """
-    limits = limits or Limits()
+    limits = limits or FileLimits()
     if min(limits.requests, limits.bytes, attempts) < 1:
         raise UsageError(
             f"With {limits.requests} requests and {limits.bytes} bytes a batch, and {attempts} batches a request, "
@@ -135,7 +132,11 @@ def _answers(
             if found := held.get(key):
                 answer = read_answer(key, found.raw, found.latency)
                 model, usage = entry.request.model, answer.usage
-                cost = meter.count_from_store(model, usage) if entry.stored else meter.count_sent(model, usage, PRICE)
+                cost = (
+                    meter.count_from_store(model, usage)
+                    if entry.stored
+                    else meter.count_sent(model, usage, BATCH_SHARE)
+                )
                 answer = replace(answer, cost=cost)
             else:
                 answer = Answer(key, Status.ERROR, error=given_up[key])

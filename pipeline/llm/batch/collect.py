@@ -4,13 +4,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from .batch_calls import Caller
-from .batch_files import Reading
-from .batch_journal import Journal
-from .batch_records import Batch, OddLines
-from .batch_server import BatchServer, Remote
-from .failures import CallError
-from .store import AnswerStore
+from ..failures import CallError
+from ..store import AnswerStore
+from .calls import Caller
+from .files import Reading
+from .journal import Journal
+from .records import Batch, OddLines
+from .server import BatchServer, Remote
 
 _COMMIT = 512
 

@@ -1,9 +1,9 @@
 from math import inf
 
-from prefpipe.pipeline.llm.batch_files import Limits
-from prefpipe.pipeline.llm.batch_pace import Pace
+from prefpipe.pipeline.llm.batch.files import FileLimits
+from prefpipe.pipeline.llm.batch.pace import Pace
 
-LIMITS = Limits(1000, 10_000)
+LIMITS = FileLimits(1000, 10_000)
 
 
 def test_nothing_is_held_back_before_the_first_refusal() -> None:
@@ -22,7 +22,7 @@ def test_as_many_batches_go_out_together_as_were_taken() -> None:
 def test_batches_become_smaller_where_not_even_one_was_taken() -> None:
     pace = Pace()
     pace.learn(taken=0, refused=4, smallest=1000)
-    assert (pace.batches, pace.limits(LIMITS)) == (1, Limits(500, 10_000))
+    assert (pace.batches, pace.limits(LIMITS)) == (1, FileLimits(500, 10_000))
     pace.learn(taken=0, refused=1, smallest=500)
     assert pace.limits(LIMITS).requests == 250
 

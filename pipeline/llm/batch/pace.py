@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import inf
 
-from .batch_files import Limits
+from .files import FileLimits
 
 
 @dataclass
@@ -22,9 +22,9 @@ class Pace:
     batches: float = inf
     requests: float = inf
 
-    def limits(self, limits: Limits) -> Limits:
+    def limits(self, limits: FileLimits) -> FileLimits:
         """Return what a file may hold."""
-        return Limits(int(min(limits.requests, self.requests)), limits.bytes)
+        return FileLimits(int(min(limits.requests, self.requests)), limits.bytes)
 
     def learn(self, taken: int, refused: int, smallest: int) -> bool:
         """Learn from a round; tell whether there is any hope left.

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from prefpipe.pipeline.llm.batch_spool import Entry, Spool
+from prefpipe.pipeline.llm.batch.spool import Entry, Spool
 from prefpipe.pipeline.llm.models import Model
 from prefpipe.pipeline.llm.requests import Request
 
