@@ -1,4 +1,7 @@
-"""Where errors become sentences and exit codes: 2 for usage, 1 for a failed run, 130 for Ctrl-C."""
+"""Where errors become sentences and exit codes.
+
+2 is for usage, 1 for a failed run, 75 for batches that are still under way, and 130 for Ctrl-C.
+"""
 
 import os
 import sys

@@ -14,7 +14,6 @@ def export(
     output: Output,
     responses: Annotated[Path, typer.Option(help="The responses that were judged.")],
     format: Annotated[str, typer.Option(help="What the trainer reads: dpo (TRL, explicit conversational).")] = "dpo",  # noqa: A002
-    pairs: Annotated[str, typer.Option(help="Which pairs to make: best-worst.")] = "best-worst",
     ties: Annotated[str, typer.Option(help="Ties for best or worst: drop the prompt, or take one at random.")] = "drop",
     seed: Annotated[int, typer.Option(help="For random ties.")] = 0,
     json: Json = False,
@@ -22,5 +21,5 @@ def export(
     """Write preferences for a trainer: the best candidate of each prompt against its worst."""
     from ..pipeline import export as stage
 
-    summary = stage(kept, output, responses=responses, format=format, pairs=pairs, ties=ties, seed=seed)
+    summary = stage(kept, output, responses=responses, format=format, ties=ties, seed=seed)
     show_summary(summary, output, as_json=json)

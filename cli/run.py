@@ -18,14 +18,13 @@ def run(
     json: Json = False,
 ) -> None:
     """Run the stages of a recipe, in order, into one folder; say at the end what a preference cost."""
-    from ..pipeline import read_recipe, run_step
-    from ..pipeline.closing import closing
+    from ..pipeline import run as stage
 
-    summaries, meters = [], []
-    for step in read_recipe(recipe, output):
-        with progress(step.stage) as meter:
-            summary = run_step(step, store=store, concurrency=concurrency, meter=meter)
-        show_summary(summary, as_json=json)
-        summaries.append(summary)
-        meters.append(meter)
-    show_summary(closing(str(output), summaries, meters), as_json=json)
+    stage(
+        recipe,
+        output,
+        store=store,
+        concurrency=concurrency,
+        progress=progress,
+        on_summary=lambda summary: show_summary(summary, as_json=json),
+    )

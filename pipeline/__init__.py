@@ -3,7 +3,7 @@
 >>> from prefpipe.pipeline import generate, judge, rank, filter, export
 """
 
-from .errors import PrefpipeError, RunError, UsageError
+from .errors import PrefpipeError, RunError, UsageError, WaitingError
 from .export import export
 from .filter import filter  # noqa: A004 - the verb of the command
 from .generate import generate
@@ -11,7 +11,7 @@ from .judge import judge
 from .leaderboard import leaderboard
 from .rank import rank
 from .repeats import repeats
-from .run import read_recipe, run, run_step
+from .run import run
 from .summary import Summary
 
 __all__ = [
@@ -19,14 +19,13 @@ __all__ = [
     "RunError",
     "Summary",
     "UsageError",
+    "WaitingError",
     "export",
     "filter",
     "generate",
     "judge",
     "leaderboard",
     "rank",
-    "read_recipe",
     "repeats",
     "run",
-    "run_step",
 ]

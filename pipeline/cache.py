@@ -20,10 +20,9 @@ from .llm.answers import read_answer
 from .llm.failures import CallError
 from .llm.prices import Money, PastCosts, Usage
 from .llm.store import ALL, DEFAULT_PATH, AnswerStore, Kept, Selection
-from .provenance import Provenance
-from .reading import display, existing, fingerprint, is_parquet, open_parquet, parquet_batches, provenance
+from .reading import display, existing, is_parquet, open_parquet, parquet_batches, provenance
 from .summary import Summary
-from .writing import TableWriter
+from .writing import TableWriter, provenance_of, refuse_to_overwrite
 
 EXPORT = "cache export"
 FORMAT = 1
@@ -248,7 +247,8 @@ def export(store: str | Path, output: str | Path, *, of: Sequence[str | Path] = 
     """
     if not is_parquet(output):
         raise UsageError(f"An export is a Parquet file, which {display(output)} is not by its name.", "Use .parquet.")
-    made = Provenance(EXPORT, {"format": FORMAT}, [fingerprint(table) for table in of])
+    refuse_to_overwrite(output, store)
+    made = provenance_of(EXPORT, {"format": FORMAT}, of, [output])
     with _opened(store) as held, TableWriter(output, SCHEMA, made) as writer:
         wanted = _mark(held, of) if of else None
         answers = held.answers(Selection(marked=True) if of else ALL)
@@ -267,7 +267,7 @@ def import_(store: str | Path, file: str | Path) -> Summary:
     """Take the answers of an export into the store, which is made where there is none. What it holds stays as it is.
 
     Raises:
-        UsageError: The file is no export, or a row of it is no answer; nothing is taken then.
+        UsageError: The file is not an export, or a row of it is not an answer; nothing is taken then.
         RunError: The store cannot be written.
     """
     counts: Counter[str] = Counter()
@@ -299,12 +299,12 @@ def _exported(file: str | Path) -> Iterator[list[Kept]]:
     """Yield the answers of an export, each checked.
 
     Raises:
-        UsageError: The file is no export, or a row is no answer.
+        UsageError: The file is not an export, or a row is not an answer.
     """
     made = provenance(file)
     if made is None or made.stage != EXPORT or not open_parquet(file).schema_arrow.equals(SCHEMA):
         origin = f" (it was made by `prefpipe {made.stage}`)" if made else ""
-        raise UsageError(f"{file} is no export of answers{origin}.", "One comes from `prefpipe cache export`.")
+        raise UsageError(f"{file} is not an export of answers{origin}.", "One comes from `prefpipe cache export`.")
     if made.settings.get("format") != FORMAT:
         raise UsageError(
             f"{file} is an export of format {made.settings.get('format')}; this prefpipe reads format {FORMAT}.",
@@ -323,7 +323,7 @@ def _check(place: str, kept: Kept) -> None:
     try:
         read_answer(kept.key, kept.raw, kept.latency)
     except CallError as error:
-        raise UsageError(f"{place} is no answer of a model: {error.reason}.", "Export it again.") from error
+        raise UsageError(f"{place} is not an answer of a model: {error.reason}.", "Export it again.") from error
     if not _KEY.fullmatch(kept.key) or kept.created < 0:
         raise UsageError(f"{place}: the answer's key or time is not one of prefpipe's.", "Export it again.")
 
@@ -358,7 +358,7 @@ def _request_keys(table: str | Path) -> Iterator[str]:
             continue
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise UsageError(
-                f"{place}: request_key is no request's key.", "Name responses or votes that prefpipe made."
+                f"{place}: 'request_key' is not the key of a request.", "Name responses or votes that prefpipe made."
             )
         found = True
         yield key
@@ -389,4 +389,4 @@ def _age(text: str) -> timedelta:
     """
     if match := _AGE.fullmatch(text):
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    raise UsageError(f"'{text}' is no age.", "Write hours, days or weeks: 12h, 90d, 8w.")
+    raise UsageError(f"'{text}' is not an age.", "Write hours, days or weeks: 12h, 90d, 8w.")

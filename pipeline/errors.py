@@ -2,7 +2,8 @@
 
 PrefpipeError
 ├── UsageError    the command or its input cannot be used as given (exit code 2)
-└── RunError      the run itself failed (exit code 1)
+├── RunError      the run itself failed (exit code 1)
+└── WaitingError  batches are still under way; the same command collects them later (exit code 75)
 """
 
 from difflib import get_close_matches
@@ -30,6 +31,13 @@ class UsageError(PrefpipeError):
 
 class RunError(PrefpipeError):
     """The run failed; whatever was answered before is kept in the answer store."""
+
+
+class WaitingError(PrefpipeError):
+    """Batches are under way, and nobody wants to wait for them: the exit code says "try again later"."""
+
+    exit_code = 75
+    label = "waiting"
 
 
 def did_you_mean(word: str, known: list[str]) -> str | None:

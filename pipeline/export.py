@@ -1,23 +1,42 @@
 """export: kept rankings and their responses in, preferences for a trainer out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
 
 from .errors import UsageError
 from .formats import dpo
 from .formats.responses import read_candidates
 from .formats.rows import Row
 from .ids import seed_of
-from .provenance import Provenance
-from .reading import display, fingerprint, read
+from .reading import display, read
 from .summary import Summary
 from .tables import RANKINGS
-from .writing import TableWriter, spare_inputs
+from .writing import TableWriter, provenance_of
 
-FORMATS = {dpo.NAME: dpo}
-PAIRS = ("best-worst",)
+
+class PreferenceFormat(Protocol):
+    """What a trainer reads."""
+
+    @property
+    def SCHEMA(self) -> pa.Schema:  # noqa: N802 - a constant of a module
+        """The columns of a preference."""
+
+    def row(
+        self,
+        chosen: Row,
+        rejected: Row,
+        chosen_score: float | None,
+        rejected_score: float | None,
+        consistency: float | None,
+    ) -> Row:
+        """Return one preference from two responses to the same prompt."""
+
+
+FORMATS: Mapping[str, PreferenceFormat] = {dpo.NAME: dpo}
 TIES = ("drop", "random")
 
 
@@ -37,7 +56,6 @@ def export(
     *,
     responses: str | Path,
     format: str = dpo.NAME,  # noqa: A002 - the name of the option
-    pairs: str = "best-worst",
     ties: str = "drop",
     seed: int = 0,
 ) -> Summary:
@@ -50,7 +68,6 @@ def export(
         output: Where the preferences go.
         responses: The responses table that was judged.
         format: What the trainer reads: "dpo" is TRL's explicit conversational form.
-        pairs: Which pairs to make: "best-worst" makes one a prompt.
         ties: What to do where several candidates share the best or the worst rank: "drop" the prompt, or take one of
             them at "random", by the seed and the prompt's id.
         seed: For random ties.
@@ -58,18 +75,17 @@ def export(
     Raises:
         UsageError: A table cannot be used, or the responses are not those that were ranked.
     """
-    for name, value, known in (("format", format, tuple(FORMATS)), ("pairs", pairs, PAIRS), ("ties", ties, TIES)):
+    for name, value, known in (("format", format, tuple(FORMATS)), ("ties", ties, TIES)):
         if value not in known:
             raise UsageError(f"There is no --{name} {value}.", f"Known: {', '.join(known)}.")
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     chosen_pairs = _pairs(kept, ties, seed, counts, dropped)
-    settings = {"format": format, "pairs": pairs, "ties": ties, "seed": seed if ties == "random" else None}
-    spare_inputs(output, kept, responses)
-    made = Provenance("export", settings, [fingerprint(kept), fingerprint(responses)])
+    settings = {"format": format, "ties": ties, "seed": seed if ties == "random" else None}
+    made = provenance_of("export", settings, [kept, responses], [output])
     target = FORMATS[format]
     with TableWriter(output, target.SCHEMA, made) as writer:
-        writer.write_rows(_preferences(chosen_pairs, responses, dropped, target.row))
+        writer.write_rows(_preferences(chosen_pairs, responses, dropped, target))
         if chosen_pairs:
             raise UsageError(
                 f"{display(responses)} lacks the responses to {len(chosen_pairs):,} of the ranked prompts, "
@@ -133,7 +149,7 @@ def best_against_worst(ranking: Row, ties: str, seed: int) -> tuple[Pair | None,
 
 
 def _preferences(
-    pairs: dict[str, Pair], responses: str | Path, dropped: Counter[str], make: Callable[..., Row]
+    pairs: dict[str, Pair], responses: str | Path, dropped: Counter[str], target: PreferenceFormat
 ) -> Iterator[Row]:
     """Yield the preferences of all pairs whose texts differ, in the order of the responses; use the pairs up."""
     for candidates in read_candidates(responses):
@@ -152,4 +168,4 @@ def _preferences(
         elif chosen["content"].strip() == rejected["content"].strip():
             dropped["whose best and worst have the same text"] += 1
         else:
-            yield make(chosen, rejected, pair.chosen_score, pair.rejected_score, pair.consistency)
+            yield target.row(chosen, rejected, pair.chosen_score, pair.rejected_score, pair.consistency)

@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import UsageError
-from .provenance import Provenance
 from .ranking.kendall_w import pass_rate_of_random_judge
-from .reading import STREAM, display, fingerprint, read
+from .reading import STREAM, display, read
 from .summary import Summary
 from .tables import RANKINGS
-from .writing import TableWriter, spare_inputs
+from .writing import TableWriter, provenance_of
 
 CHANCE_WORTH_A_WARNING = 0.05
 SHARE_WORTH_A_WARNING = 0.05
@@ -75,15 +74,12 @@ def filter(  # noqa: A001 - the verb of the command; the builtin is not needed h
         "min_margin": min_margin,
     }
     check_criteria(criteria)
-    if dropped is not None and Path(dropped).resolve() == Path(output).resolve():
-        raise UsageError(f"Kept and dropped rows cannot both go to {display(output)}.", "Give --dropped another name.")
+    made = provenance_of("filter", criteria, [rankings], [output, dropped])
     tables: Callable[[], Iterator[pa.Table]] = partial(read, rankings, RANKINGS)
     if keep_top is not None and str(rankings) == STREAM:
         # It is read twice, and standard input passes but once.
         tables = list(tables()).__iter__
     floor = _consistency_of_top(tables(), display(rankings), keep_top) if keep_top is not None else None
-    spare_inputs(output, rankings)
-    made = Provenance("filter", criteria, [fingerprint(rankings)])
     reasons: Counter[str] = Counter()
     shapes: Counter[tuple[int, int]] = Counter()
     with ExitStack() as stack:

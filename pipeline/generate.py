@@ -17,11 +17,10 @@ from .llm.prices import require_prices
 from .llm.requests import Sampling, chat
 from .llm.session import Session, forecast_warnings
 from .llm.store import DEFAULT_PATH
-from .provenance import Provenance
-from .reading import display, fingerprint
+from .reading import display
 from .summary import Figure, Summary
 from .tables import RESPONSES, Status
-from .writing import TableWriter, spare_inputs
+from .writing import TableWriter, provenance_of
 
 
 def generate(
@@ -78,7 +77,7 @@ def generate(
         RunError: A server refuses all calls, or a bound is reached.
     """
     if samples < 1:
-        raise UsageError(f"{samples} samples of each model are none.", "Ask for one or more.")
+        raise UsageError(f"--samples must be at least 1, not {samples}.", "Ask for one answer or more.")
     asked = parse_models(models, to_send=not dry_run)
     if max_cost is not None:
         require_prices(asked)
@@ -93,8 +92,7 @@ def generate(
         "max_tokens": max_tokens,
         "seed": seed,
     }
-    spare_inputs(output, prompts)
-    made = Provenance("generate", settings, [fingerprint(prompts)])
+    made = provenance_of("generate", settings, [prompts], [output])
     if count := count_rows(prompts):
         meter.expect(asked, count * samples)
     counts: Counter[str] = Counter()

@@ -20,8 +20,6 @@ from .formats.leaderboards import (
     Leaderboard,
     Peer,
     Standing,
-    as_json,
-    as_text,
     figures_of_judges,
     known,
     table_rows,
@@ -30,7 +28,6 @@ from .formats.leaderboards import (
 from .formats.metadata import values_of
 from .formats.shown import Shown, read_shown
 from .formats.vote_batches import Flags
-from .provenance import Provenance
 from .ranking.boards import METHODS, PEER_RANK, Settings, boards_of
 from .ranking.boards import Board as Ranked
 from .ranking.codes import Codes, spans
@@ -42,12 +39,12 @@ from .ranking.model_comparisons import Counts, compare_models
 from .ranking.prompt_groups import Comparisons
 from .ranking.special import wilson_interval
 from .ranking.suspects import Suspects, suspects
-from .reading import display, fingerprint
+from .reading import display
 from .summary import Figure, Summary
 from .tables import LEADERBOARD
-from .writing import TableWriter
+from .writing import TableWriter, provenance_of
 
-__all__ = ["as_json", "as_text", "leaderboard"]
+__all__ = ["Board", "Flagged", "Leaderboard", "Peer", "Standing", "leaderboard"]
 
 SCALES = ("logit", "elo")
 MOST_MODELS = 500
@@ -109,8 +106,7 @@ def leaderboard(
     with ExitStack() as stack:
         writer = None
         if output is not None:
-            inputs = [fingerprint(path) for path in (votes, responses) if path is not None]
-            made = Provenance("leaderboard", settings, inputs)
+            made = provenance_of("leaderboard", settings, [votes, responses], [output])
             writer = stack.enter_context(TableWriter(output, LEADERBOARD.schema, made))
         shown = read_shown(votes, responses, criterion)
         _check_models(shown.models, votes, anchor, by_name=responses is None)
@@ -128,13 +124,13 @@ def leaderboard(
         comparisons, compares = read, said
         if suspicious is not None and len(suspicious.judge):
             comparisons, compares = _compared(shown, method, suspicious.cleared)
-        counted, ranked, lonely = boards_of(comparisons, how)
+        counted, ranked, uncompared = boards_of(comparisons, how)
         if responses is None and len(shown.prompt_ids) > 1 and counted.prompts.max() == 1:
             raise UsageError(
                 f"What was shown in {display(votes)} are answers, not models: none is shown on two prompts.",
                 "Give --responses, which say which model wrote each.",
             )
-        found = [*_boards(shown, counted, ranked, None, how), *_lonely(shown.models, lonely)]
+        found = [*_boards(shown, counted, ranked, None, how), *_uncompared(shown.models, uncompared)]
         if by is not None and responses is not None:
             codes, values = values_of(responses, by, shown.prompt_ids)
             of_comparison = codes[comparisons.prompt]
@@ -273,9 +269,9 @@ def _flagged(shown: Shown, found: Suspects) -> Iterator[Flagged]:
         )
 
 
-def _lonely(models: list[str], lonely: Codes) -> Iterator[Board]:
-    if len(lonely):
-        yield Board(None, 0, [unranked(models[code]) for code in lonely], 0)
+def _uncompared(models: list[str], uncompared: Codes) -> Iterator[Board]:
+    if len(uncompared):
+        yield Board(None, 0, [unranked(models[code]) for code in uncompared], 0)
 
 
 def _standings(models: list[str], board: Ranked, counted: HeadToHead, anchor: int | None) -> Iterator[Standing]:
@@ -381,9 +377,9 @@ def _warnings(
             f"The models fall into {len(ranked)} parts that were never compared with each other: "
             "scores and ranks of different parts cannot be compared."
         )
-    if lonely := [standing.model for board in overall if not board.part for standing in board.standings]:
-        names = ", ".join(lonely[:MOST_NAMED]) + (", …" if len(lonely) > MOST_NAMED else "")
-        yield f"{len(lonely):,} of the models were compared with no other, so they have no rank: {names}."
+    if uncompared := [standing.model for board in overall if not board.part for standing in board.standings]:
+        names = ", ".join(uncompared[:MOST_NAMED]) + (", …" if len(uncompared) > MOST_NAMED else "")
+        yield f"{len(uncompared):,} of the models were compared with no other, so they have no rank: {names}."
     if prompts < 2:
         yield "All votes are on one prompt, so nothing is known of what other prompts would say."
     if anchor is not None:

@@ -55,6 +55,11 @@ def is_parquet(path: str | Path) -> bool:
     return Path(path).suffix in {".parquet", ".pq"}
 
 
+def is_json_lines(path: str | Path) -> bool:
+    """Tell whether a path names a file of JSON lines, by its ending; standard input carries them too."""
+    return str(path) == STREAM or Path(path).suffix in {".jsonl", ".ndjson"}
+
+
 def open_parquet(path: str | Path) -> pq.ParquetFile:
     """Open a Parquet file.
 
@@ -77,9 +82,18 @@ def parquet_batches(path: str | Path, columns: list[str] | None = None) -> Itera
     """
     file = open_parquet(path)
     try:
-        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
+        if any(_is_list_of_codes(field.type) for field in file.schema_arrow):
+            # Arrow cannot put lists of codes of several row groups into one batch.
+            for number in range(file.num_row_groups):
+                yield from file.read_row_group(number, columns).to_batches(BATCH_ROWS)
+        else:
+            yield from file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise UsageError(f"{path} is damaged: {error}.", "Copy it again, or make it anew.") from error
+
+
+def _is_list_of_codes(kind: pa.DataType) -> bool:
+    return bool((pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_dictionary(kind.value_type))
 
 
 def provenance(path: str | Path) -> Provenance | None:
@@ -131,8 +145,14 @@ def read(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
     Columns beyond the schema are passed over.
 
     Raises:
-        UsageError: The file is of another kind, lacks a needed column or value, or holds a value of another type.
+        UsageError: The file's ending is unknown, or the file is of another kind, lacks a needed column or value, or
+            holds a value of another type.
     """
+    if not (is_parquet(path) or is_json_lines(path)):
+        raise UsageError(
+            f"The ending of {existing(path)} names no format that a {kind.name} table can have.",
+            "Use .parquet or .jsonl, or - for JSON lines on standard input.",
+        )
     rows = 0
     for batch in _parquet_batches(path, kind) if is_parquet(path) else _json_batches(path, kind):
         _check_filled(path, kind, batch, rows)
@@ -165,11 +185,13 @@ def _parquet_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """Cast an array, messages included: their fields may come in any order, beside others.
 
-    A number is no text, but for a whole one as an id.
+    A number is not a text, except for a whole number as an id.
     """
     given = _item(array.type)
     if pa.types.is_string(_item(kind)) and (pa.types.is_floating(given) or pa.types.is_boolean(given)):
-        raise pa.ArrowTypeError("a number is no text")
+        raise pa.ArrowTypeError("a number is not a text")
+    if pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
+        raise pa.ArrowTypeError("Arrow makes invalid lists of them")
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) and _holds_messages(array.type):
         array = array.cast(pa.list_(array.type.value_type))
         values = array.flatten()
@@ -246,7 +268,7 @@ def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     It takes a text for a list of letters, and cuts off a number's fraction where whole numbers are wanted.
     """
     if pa.types.is_list(kind) and any(isinstance(value, str) for value in values):
-        raise pa.ArrowTypeError("a text is no list")
+        raise pa.ArrowTypeError("a text is not a list")
     array = pa.array(values, kind)
     if pa.types.is_integer(_item(kind)) and pa.types.is_floating(_item(pa.infer_type(values))):
         pa.array(values).cast(kind)

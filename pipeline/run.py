@@ -21,13 +21,13 @@ A recipe is a TOML file with one table of options a stage, named as the stage's 
 import inspect
 import tomllib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 
-from .closing import closing
 from .errors import UsageError, did_you_mean
 from .export import export
 from .filter import check_criteria, filter  # noqa: A004 - the verb of the command
@@ -38,7 +38,9 @@ from .llm.models import parse_models
 from .llm.store import DEFAULT_PATH
 from .rank import rank
 from .reading import existing
+from .run_summary import summary_of
 from .summary import Summary
+from .writing import refuse_to_overwrite
 
 STAGES: dict[str, Callable[..., Summary]] = {
     "generate": generate,
@@ -73,42 +75,53 @@ class Step:
     arguments: dict[str, Any]
 
 
+def _unwatched(_stage: str) -> AbstractContextManager[Meter]:
+    return nullcontext(Meter())
+
+
 def run(
     recipe: str | Path,
     folder: str | Path,
     *,
     store: str | Path = DEFAULT_PATH,
     concurrency: int | None = None,
+    progress: Callable[[str], AbstractContextManager[Meter]] = _unwatched,
+    on_summary: Callable[[Summary], None] = lambda _: None,
 ) -> list[Summary]:
     """Run the stages of a recipe, in order, into one folder; return a summary of each, and one of the whole.
 
+    Args:
+        recipe: A TOML file with a table of options for each stage.
+        folder: Where the tables go.
+        store: The answer store.
+        concurrency: The most calls in flight to each model; None to find out how many its servers take.
+        progress: Gives the meter of a stage by its name, and shows it.
+        on_summary: Is given each summary as soon as it is known.
+
     Raises:
-        UsageError: The recipe has an unknown stage or option, or lacks one.
+        UsageError: The recipe has an unknown stage or option, or lacks one; or a stage cannot use its input.
+        RunError: A stage failed; the tables of those before it are complete.
     """
-    steps = [(step, Meter()) for step in read_recipe(recipe, folder)]
-    summaries = [run_step(step, store=store, concurrency=concurrency, meter=meter) for step, meter in steps]
-    return [*summaries, closing(str(folder), summaries, [meter for _, meter in steps])]
-
-
-def run_step(
-    step: Step,
-    *,
-    store: str | Path = DEFAULT_PATH,
-    concurrency: int | None = None,
-    meter: Meter | None = None,
-) -> Summary:
-    """Run one stage of a recipe."""
-    stage = STAGES[step.stage]
-    asking = {"store": store, "concurrency": concurrency, "meter": meter} if _asks(stage) else {}
-    return stage(**step.arguments, **asking)
+    summaries, meters = [], []
+    for step in read_recipe(recipe, folder):
+        stage = STAGES[step.stage]
+        with progress(step.stage) as meter:
+            asking = {"store": store, "concurrency": concurrency, "meter": meter} if _asks(stage) else {}
+            summary = stage(**step.arguments, **asking)
+        on_summary(summary)
+        summaries.append(summary)
+        meters.append(meter)
+    whole = summary_of(str(folder), summaries, meters)
+    on_summary(whole)
+    return [*summaries, whole]
 
 
 def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
     """Return the steps of a recipe, checked as a whole before the first one runs.
 
     Raises:
-        UsageError: The recipe is no TOML, names an unknown stage or option, gives a value of another type, leaves a
-            stage out between two others, or has one response to each prompt judged.
+        UsageError: The recipe is not TOML, names an unknown stage or option, gives a value of another type, leaves a
+            stage out between two others, has one response to each prompt judged, or would replace its prompts.
     """
     path, folder = existing(recipe), Path(folder)
     try:
@@ -119,7 +132,7 @@ def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
         if name not in STAGES:
             raise UsageError(f"{path}: there is no stage [{name}].", did_you_mean(name, list(STAGES)))
         if not isinstance(options, dict):
-            raise UsageError(f"{path}: '{name}' is no table.", f"Write [{name}], and its options in lines below it.")
+            raise UsageError(f"{path}: '{name}' is not a table.", f"Write [{name}], and its options below it.")
     wanted = [stage for stage in STAGES if stage in tables]
     if not wanted or wanted != list(STAGES)[: len(wanted)]:
         missing = next(stage for stage in STAGES if stage not in tables)
@@ -133,6 +146,9 @@ def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
             f"{path}: [generate] asks for one response to each prompt, which leaves nothing to compare.",
             "Name another model, or set samples = 2.",
         )
+    for step in steps:
+        for output in {"output", "dropped"} & step.arguments.keys():
+            refuse_to_overwrite(step.arguments[output], asked["prompts"])
     return steps
 
 
@@ -152,6 +168,11 @@ def _checked(path: Path, stage: str, options: dict[str, Any]) -> dict[str, Any]:
             checked[name] = msgspec.convert(options[name], hint)
         except msgspec.ValidationError as error:
             raise UsageError(f"{path}: [{stage}] {name}: {error}.", "Correct the value.") from error
+    if checked.get("dry_run"):
+        raise UsageError(
+            f"{path}: [{stage}] cannot be a dry run, as the stages after it would have nothing to read.",
+            f"Remove dry_run; `prefpipe {stage} --dry-run` shows what the stage would cost.",
+        )
     if stage == "generate":
         parse_models(checked["models"])
     if stage == "judge":

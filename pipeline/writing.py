@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from .errors import RunError, UsageError
 from .provenance import FOOTER_KEY, Provenance
-from .reading import STREAM, is_parquet
+from .reading import STREAM, fingerprint, is_parquet
 
 ROW_GROUP_ROWS = 8192
 ROW_GROUP_BYTES = 64 << 20
@@ -24,20 +24,52 @@ _CHUNK_ROWS = 64
 """Rows that are turned into Arrow, or back into JSON, at once: enough to be fast, few enough to be a megabyte each."""
 
 
-def spare_inputs(output: str | Path, *inputs: str | Path | None) -> None:
-    """Refuse an output that would replace what it is made from.
+def provenance_of(
+    stage: str,
+    settings: dict[str, Any],
+    inputs: Iterable[str | Path | None],
+    outputs: Iterable[str | Path | None],
+) -> Provenance:
+    """Return what the footers of a command's tables say, once it is sure that none replaces what the command reads.
+
+    Args:
+        stage: The command.
+        settings: The options that shape the tables.
+        inputs: The files that the command reads; None stands for an option that was not given.
+        outputs: The tables that it is going to write, likewise.
 
     Raises:
-        UsageError: It is one of the inputs.
+        UsageError: An output is one of the inputs, or two outputs are the same file; or an input cannot be read.
     """
-    for path in inputs:
-        if (
-            path is not None
-            and str(path) != STREAM
-            and Path(path).exists()
-            and Path(path).resolve() == Path(output).resolve()
-        ):
-            raise UsageError(f"{output} is read by this command and would be replaced by it.", "Name another output.")
+    read = [path for path in inputs if path is not None]
+    written = [path for path in outputs if path is not None]
+    for one, other in combinations(written, 2):
+        if _is_same_file(one, other) or os.path.realpath(one) == os.path.realpath(other):
+            name = "standard output" if str(one) == STREAM else one
+            raise UsageError(f"Two tables cannot both go to {name}.", "Give one of them another name.")
+    for output in written:
+        refuse_to_overwrite(output, *read)
+    return Provenance(stage, settings, [fingerprint(path) for path in read])
+
+
+def refuse_to_overwrite(output: str | Path, *inputs: str | Path) -> None:
+    """Refuse an output that would replace what it is made from, under whatever name.
+
+    Raises:
+        UsageError: It is one of the inputs, or a link to one.
+    """
+    if any(_is_same_file(output, path) for path in inputs):
+        raise UsageError(f"{output} is read by this command and would be replaced by it.", "Name another output.")
+
+
+def _is_same_file(one: str | Path, other: str | Path) -> bool:
+    """Tell whether two names lead to the same file, if there is one; a stream is not a file."""
+    if STREAM in (str(one), str(other)):
+        return False
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
 
 
 class TableWriter:

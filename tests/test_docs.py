@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from prefpipe.cli.main import COMMANDS, GROUPS
@@ -32,11 +33,21 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "preferences.parquet").read_bytes()
 
 
-def test_what_the_page_on_asking_shows_runs(tmp_path: Path) -> None:
+def test_what_the_page_on_asking_shows_does_what_the_page_says(tmp_path: Path) -> None:
     page = (ROOT / "docs/asking.md").read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "Why?"}\n')
-    subprocess.run(["bash", "-euc", "\n".join(blocks)], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    responses = tmp_path / "responses.parquet"
+    seen = []
+    for block in blocks:
+        ran = subprocess.run(["bash", "-euc", block], cwd=tmp_path, check=True, capture_output=True, text=True)
+        seen.append((ran.stdout + ran.stderr, responses.exists()))
+    (checked, _), (planned, written), (stored, _), (asked, _) = seen
+    assert re.search(r"^sim:strong +\S+ +yes ", checked, re.MULTILINE)
+    assert ("calls 1 · to send 1 " in planned, "a dry run" in planned, written) == (True, True, False)
+    assert ".prefpipe/answers.db: 0 answers" in stored
+    assert "calls 1 · sent 1 " in asked
+    assert pq.read_table(responses)["status"].to_pylist() == ["ok"]
 
 
 def test_the_configuration_shown_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ BASE = {
 }
 """What all stand on."""
 WORKINGS = {f"pipeline.{name}" for name in ("llm", "judging", "ranking", "formats")}
+SUMMARIES = {"pipeline.rank_summary", "pipeline.run_summary"}
+"""What closes a stage or a recipe, in files of their own."""
 COMPOSED = {"pipeline", "pipeline.run", "pipeline.demo"}
 """What runs several stages: the recipe and the demonstration."""
 
@@ -47,12 +49,14 @@ def is_module(name: str) -> bool:
 
 
 def layer(module: str) -> str:
-    """Return "cli", "prompts", "base", "stage", "composed", or the name of a working."""
+    """Return "cli", "prompts", "base", "summary", "stage", "composed", or the name of a working."""
     top = module.partition(".")[0]
     if top != "pipeline":
         return top
     if module in BASE:
         return "base"
+    if module in SUMMARIES:
+        return "summary"
     working = ".".join(module.split(".")[:2])
     return working if working in WORKINGS else "composed" if module in COMPOSED else "stage"
 
@@ -64,14 +68,15 @@ def foreign() -> list[tuple[Path, str]]:
 
 def test_the_layers_are_all_there() -> None:
     layers = {layer(module_of(path)) for path in FILES}
-    assert layers == {"cli", "prompts", "base", "stage", "composed", *WORKINGS}
+    assert layers == {"cli", "prompts", "base", "summary", "stage", "composed", *WORKINGS}
     assert {module_of(path) for path in FILES} >= COMPOSED
 
 
 ALLOWED = {
     "cli": {"cli", "stage", "composed", "base", "pipeline.llm"},
-    "composed": {"composed", "stage", "base", "prompts", *WORKINGS},
-    "stage": {"base", *WORKINGS},
+    "composed": {"composed", "stage", "summary", "base", "prompts", *WORKINGS},
+    "stage": {"summary", "base", *WORKINGS},
+    "summary": {"base", *WORKINGS},
     "base": {"base"},
     "prompts": {"prompts"},
     **{working: {working, "base", "prompts"} for working in WORKINGS},

@@ -1,16 +1,11 @@
-"""Leaderboards as plain values, as rows of a table, and as text."""
+"""Leaderboards as plain values and as rows of a table."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import msgspec
-
 from ..summary import Figure, Summary
-
-MOST_ROWS = 20
-"""Judges, and flagged votes, that text shows; JSON holds all."""
 
 
 @dataclass(frozen=True)
@@ -263,103 +258,3 @@ def table_rows(leaderboard: Leaderboard) -> Iterator[dict[str, Any]]:
             "part": board.part,
         }
         yield from (asdict(standing) | about for standing in board.standings)
-
-
-def as_json(leaderboard: Leaderboard) -> str:
-    """Return it as one JSON object."""
-    plain = {name: value for name, value in vars(leaderboard).items() if name != "summary"}
-    summary = leaderboard.summary.as_json() if leaderboard.summary else None
-    return msgspec.json.encode(plain | {"summary": summary}).decode()
-
-
-def as_text(leaderboard: Leaderboard) -> str:
-    """Return it as aligned plain text: a table for each board, then what is known of the judges and their votes."""
-    decimals = {"elo": 0, "win-rate": 3, "peer-rank": 3, "pagerank": 4, "eigenvector": 4}.get(leaderboard.scale, 2)
-    titled = len(leaderboard.boards) > 1
-    parts = {board.value: board.part for board in leaderboard.boards if board.part}
-    lines = []
-    for board in leaderboard.boards:
-        if titled:
-            lines.append(_title(leaderboard, board, parts.get(board.value, 0)))
-        lines += aligned([_header(leaderboard), *(_cells(standing, decimals) for standing in board.standings)], left=1)
-        lines.append("")
-        if board.peers is not None:
-            lines += [*aligned([["judge", "weight", "±", "competes"], *map(_peer, board.peers)], left=0), ""]
-    if len(leaderboard.judges) > 1:
-        lines += [*_judges(leaderboard), ""]
-    if leaderboard.flagged:
-        lines += [*_flagged(leaderboard.flagged), ""]
-    return "\n".join(lines[:-1])
-
-
-def _peer(peer: Peer) -> list[str]:
-    error = "-" if peer.error is None else f"{peer.error:.2f}"
-    return [_plain(peer.judge), f"{peer.weight:.2f}", error, "yes" if peer.competes else "no"]
-
-
-def _judges(leaderboard: Leaderboard) -> list[str]:
-    rows = [["judge", "comparisons", "kappa", "flagged"]]
-    for one in leaderboard.judges:
-        kappa = "-" if one.kappa is None else f"{one.kappa:.2f}"
-        rows.append([_plain(one.judge), f"{one.comparisons:,}", kappa, f"{one.flagged or 0:,}"])
-    shown = rows if leaderboard.flagged is not None else [row[:-1] for row in rows]
-    return _first(aligned(shown, left=0), len(rows) - 1, "judges")
-
-
-def _flagged(flagged: list[Flagged]) -> list[str]:
-    rows = [["flagged votes of", "for", "against", "comparisons", "won", "expected", "corrupted"]]
-    for one in flagged:
-        names = map(_plain, (one.judge, one.winner, one.loser))
-        shares = (f"{share:.0%}" for share in (one.seen, one.expected, one.suspicion))
-        rows.append([*names, f"{one.comparisons:,}", *shares])
-    return _first(aligned(rows, left=0), len(flagged), "groups of flagged votes")
-
-
-def _first(lines: list[str], rows: int, what: str) -> list[str]:
-    """Return a table's header and its first rows, and how many more there are."""
-    more = rows - MOST_ROWS
-    return [*lines[: MOST_ROWS + 1], f"and {more:,} more {what}: see --json"] if more > 0 else lines
-
-
-def _plain(name: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in name)
-
-
-def _title(leaderboard: Leaderboard, board: Board, parts: int) -> str:
-    title = "all prompts" if board.value is None else f"{leaderboard.by}: {board.value}"
-    if not board.part:
-        return f"{title}, compared with no other model"
-    return f"{title}, part {board.part} of {parts}" if parts > 1 else title
-
-
-def _header(leaderboard: Leaderboard) -> list[str]:
-    return ["rank", "model", leaderboard.scale, "95 % interval", "win rate", "votes", "prompts"]
-
-
-def _cells(standing: Standing, decimals: int) -> list[str]:
-    low, high = standing.rank_low, standing.rank_high
-    if standing.low is not None and standing.high is not None:
-        interval = f"{standing.low:.{decimals}f} to {standing.high:.{decimals}f}"
-    else:
-        interval = "-"
-    return [
-        "-" if standing.rank is None else str(low) if low == high else f"{low}-{high}",
-        _plain(standing.model),
-        "-" if standing.score is None else f"{standing.score:.{decimals}f}",
-        interval,
-        "-" if standing.win_rate is None else f"{standing.win_rate:.1%}",
-        f"{standing.votes:,}",
-        f"{standing.prompts:,}",
-    ]
-
-
-def aligned(rows: list[list[str]], left: int | None = None) -> list[str]:
-    """Return rows as aligned lines: one column to the left, all others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if index == left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

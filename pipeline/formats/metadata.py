@@ -63,7 +63,7 @@ def _code(text: str | None, column: str, values: dict[str, int], columns: set[st
         row = msgspec.json.decode(text, type=dict[str, Any]) if text else {}
     except msgspec.DecodeError as error:
         raise UsageError(
-            f"{display(path)}: 'metadata' holds {text[:60] if text else text}, which is no JSON object.",
+            f"{display(path)}: 'metadata' holds {text[:60] if text else text}, which is not a JSON object.",
             "Write the prompts' own columns as a JSON object.",
         ) from error
     columns.update(row)

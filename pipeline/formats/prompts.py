@@ -86,10 +86,12 @@ def _conversation_of(row: Row, place: str, column: str | None) -> tuple[list[Mes
 
 def _metadata(own: Any, rest: Row, place: str) -> str | None:
     if own is not None and not isinstance(own, (str, dict)):
-        raise UsageError(f"{place}: 'metadata' is no JSON object.", "Write an object, or rename the column.")
+        raise UsageError(f"{place}: 'metadata' is not a JSON object.", "Write an object, or rename the column.")
     try:
         known = msgspec.json.decode(own, type=dict[str, Any]) if isinstance(own, str) and own else own or {}
     except msgspec.DecodeError as error:
-        raise UsageError(f"{place}: 'metadata' is no JSON object.", "Write an object, or rename the column.") from error
+        raise UsageError(
+            f"{place}: 'metadata' is not a JSON object.", "Write an object, or rename the column."
+        ) from error
     merged = {**known, **rest}
     return _encode(merged).decode() if merged else None

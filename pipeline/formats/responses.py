@@ -125,7 +125,7 @@ def _completed_row(row: Row, place: str, seen: Counter[int]) -> Row:
     for name in RESPONSES.needed:
         if name not in row and not (name == "prompt" and row.keys() & PROMPT_COLUMNS):
             raise UsageError(
-                f"{place} has no column '{name}', so it is no response.",
+                f"{place} has no column '{name}', so it is not a response.",
                 f"A responses table comes from `{RESPONSES.made_by}`, or needs at least {', '.join(RESPONSES.needed)}.",
             )
     model, content = row["model"], row["content"]

@@ -67,7 +67,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
         raise UsageError(f"{path} is not valid JSON: {error}.", "Was the file cut short?") from error
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict):
-            raise UsageError(f"{path}, item {number} is no JSON object.", "Each item must look like {...}.")
+            raise UsageError(f"{path}, item {number} is not a JSON object.", "Each item must look like {...}.")
         yield f"{path}, item {number}", item
 
 

@@ -30,6 +30,9 @@ BATCH_ROWS = 1 << 16
 LOOKAHEAD = 3
 """Batches that are read before the oldest is checked."""
 
+HIGHEST_RATING = 1e100
+"""Beyond it the variance of ratings overflows."""
+
 Flags = NDArray[np.bool_]
 
 
@@ -122,7 +125,11 @@ def _checked(table: pa.Table, rows: _Rows) -> VoteBatch:
         ratings = ratings.copy()
         given = scores.filter(pa.array(rated)).flatten()
         ratings[rated] = given.fill_null(np.nan).to_numpy(zero_copy_only=False)
-        rows.refuse(np.isinf(ratings), "'scores' holds an infinite number", "A rating is a finite number.")
+        rows.refuse(
+            np.abs(ratings) > HIGHEST_RATING,
+            f"'scores' holds a number beyond {HIGHEST_RATING:g}",
+            "Give ratings on a scale of a judge, such as 1 to 10.",
+        )
     shown = response.dictionary_encode()
     _check_distinct(shown, sizes, rows)
     return VoteBatch(

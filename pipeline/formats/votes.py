@@ -105,10 +105,10 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
     )
     if len(criteria.names) < 2:
         return votes
-    return _some(votes, criteria.codes == criteria.names.index(criterion or "").as_py())
+    return some(votes, criteria.codes == criteria.names.index(criterion or "").as_py())
 
 
-def _some(votes: Votes, kept: Flags) -> Votes:
+def some(votes: Votes, kept: Flags) -> Votes:
     """Return some of the votes, on the same prompts and candidates."""
     slots, offsets = slots_of(kept, votes.offsets)
     return replace(

@@ -77,6 +77,14 @@ def test_a_parquet_file_that_was_cut_short_is_named(prefpipe: Run, data: Path, c
     check(call(prefpipe, data, command, "cut.parquet"), files(), "cut.parquet is not a readable Parquet file")
 
 
+@pytest.mark.parametrize("command", [RANK, FILTER, EXPORT, ["leaderboard", "{file}"]], ids=lambda command: command[0])
+def test_an_ending_that_names_no_format_is_not_taken_for_a_broken_line(
+    prefpipe: Run, data: Path, command: list[str]
+) -> None:
+    Path("table.csv").write_text("prompt_id,judge\np,j\n")
+    check(call(prefpipe, data, command, "table.csv"), files(), "The ending of table.csv names no format")
+
+
 WRONG = {
     "generate": ["responses.parquet", "responses.jsonl", "votes.parquet", "rankings.jsonl"],
     "judge": ["prompts.jsonl", "votes.parquet", "rankings.jsonl"],
@@ -178,7 +186,6 @@ def test_a_column_of_another_type_is_named(prefpipe: Run, data: Path) -> None:
         (["filter", "{rankings}", "--keep-top", "50"], ""),
         (["filter", "{rankings}", "--min-votes", "1", "--dropped", "table.parquet"], "another name"),
         (["export", "{rankings}", "--responses", "{responses}", "--format", "dbo"], "dpo"),
-        (["export", "{rankings}", "--responses", "{responses}", "--pairs", "all"], "best-worst"),
         (["export", "{rankings}", "--responses", "{responses}", "--ties", "keep"], "random"),
         (["export", "-", "--responses", "-"], ""),
     ],
@@ -258,6 +265,7 @@ def test_a_mistyped_option_is_answered_with_the_nearest_one(prefpipe: Run) -> No
         ('[generate]\nprompts = "p.jsonl"\nmodels = ["sim:weak"]\nsample = 2', ["[generate] has no option 'sample'"]),
         ('[generate]\nprompts = "none.jsonl"\nmodels = ["sim:weak"]', ["There is no file none.jsonl"]),
         ("[judge]", ["recipe.toml lacks [generate]"]),
+        ('[generate]\nprompts = "p"\nmodels = ["sim:weak"]\ndry_run = true', ["[generate] cannot be a dry run"]),
     ],
 )
 def test_a_recipe_that_cannot_be_run_is_named(prefpipe: Run, recipe: str, parts: list[str]) -> None:

@@ -6,8 +6,8 @@ from subprocess import CompletedProcess
 import pytest
 from typer.testing import CliRunner
 
-from prefpipe.cli.batch import app
-from prefpipe.pipeline.llm.batches import Journal
+from prefpipe.cli.batch import COMMANDS, app
+from prefpipe.pipeline.llm.batch.journal import Journal
 from prefpipe.pipeline.llm.models import parse_model
 
 STORE = Path("answers.db")
@@ -73,6 +73,8 @@ def test_an_unknown_batch_is_a_sentence_and_exit_code_2(batch: Callable[..., Com
         assert "There is no batch batch_x" in done.stderr
 
 
-def test_every_command_is_described() -> None:
-    shown = CliRunner().invoke(app, ["--help"]).output
-    assert all(name in shown for name in ("status", "collect", "cancel", "forget"))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    assert f" {command} " in CliRunner().invoke(app, ["--help"]).output
+    shown = CliRunner().invoke(app, [command, "--help"], prog_name="prefpipe batch").output
+    assert f"Example: prefpipe batch {command}" in " ".join(shown.split())

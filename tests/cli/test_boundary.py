@@ -2,7 +2,7 @@ import pytest
 import typer
 
 from prefpipe.cli.boundary import guarded
-from prefpipe.pipeline.errors import RunError, UsageError
+from prefpipe.pipeline.errors import RunError, UsageError, WaitingError
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,7 @@ from prefpipe.pipeline.errors import RunError, UsageError
     [
         (UsageError("There is no file a.", "Check it."), 2, "error: There is no file a.\nhint:  Check it.\n"),
         (RunError("The server is gone."), 1, "error: The server is gone.\n"),
+        (WaitingError("1 batch is under way.", "Wait."), 75, "waiting: 1 batch is under way.\nhint:  Wait.\n"),
     ],
 )
 def test_an_error_that_a_user_can_act_on_becomes_a_sentence_and_an_exit_code(

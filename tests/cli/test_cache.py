@@ -8,8 +8,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from prefpipe.cli.cache import COMMANDS, app
+from prefpipe.pipeline.llm.meter import ModelSpend
 from prefpipe.pipeline.llm.models import OPENAI_URL
-from prefpipe.pipeline.llm.prices import Use
 from prefpipe.pipeline.llm.store import AnswerStore, Kept
 
 Run = Callable[..., CompletedProcess[str]]
@@ -45,7 +45,7 @@ def cache(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 def _filled() -> None:
     with AnswerStore(STORE) as store:
         store.add(ANSWERS)
-        store.record_run("judge", [Use("gpt-4o-mini", OPENAI_URL, sent=1, from_store=4, spent=1.35, saved=5.4)])
+        store.record_run("judge", [ModelSpend("gpt-4o-mini", OPENAI_URL, sent=1, from_store=4, spent=1.35, saved=5.4)])
 
 
 def models() -> set[str]:
@@ -89,7 +89,7 @@ def test_show_prints_what_is_held_and_what_it_cost_and_saved(cache: Run) -> None
         "2023-11-14",
     ] in lines
     assert any(line[1:] == ["1", "4", "$1.35", "$5.40"] for line in lines)
-    assert "? stands for a price that is not known" in shown
+    assert "? stands for an unknown price" in shown
 
 
 def test_show_as_json_is_one_object(cache: Run) -> None:

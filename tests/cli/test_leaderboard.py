@@ -3,7 +3,6 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import polars as pl
 import pytest
 
 from prefpipe.pipeline.ranking.boards import METHODS
@@ -50,6 +49,24 @@ def test_json_is_one_object_with_head_to_head_counts(prefpipe: Run, data: Path) 
 def test_written_to_standard_output_there_are_only_rows(prefpipe: Run, data: Path) -> None:
     done = prefpipe("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet", "-o", "-")
     assert [json.loads(line)["rank"] for line in done.stdout.splitlines()] == [1, 2, 3]
+
+
+def test_the_table_and_the_json_do_not_share_standard_output(prefpipe: Run, data: Path) -> None:
+    refused = prefpipe("leaderboard", data / "votes.parquet", "-o", "-", "--json")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: -o - and --json would both write to standard output.\n"
+        "hint:  Leave one of them out, or write the table to a file.\n"
+    )
+
+
+def test_a_position_effect_can_be_given(prefpipe: Run, data: Path) -> None:
+    arguments = ("leaderboard", data / "votes.parquet", "--responses", data / "responses.parquet", "--json")
+    told = json.loads(prefpipe(*arguments, "--position-effect", 0.4).stdout)
+    assert told["boards"][0]["position_effect"] == 0.4
+    wrong = prefpipe(*arguments, "--position-effect", "none")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'none' is neither a number of logits nor 'estimate'" in wrong.stderr
 
 
 def test_votes_come_from_standard_input(prefpipe: Run) -> None:
@@ -109,18 +126,3 @@ def test_the_help_names_every_method_and_the_page_describes_it(prefpipe: Run) ->
     for method in METHODS:
         assert method in shown
         assert any(f"`{method}`" in row for row in rows)
-
-
-def test_a_plan_of_repeats_is_shown_as_text_or_as_json(prefpipe: Run, data: Path) -> None:
-    rows = pl.read_parquet(data / "votes.parquet")
-    pl.concat([rows, rows.with_columns(repeat=pl.lit(1, pl.Int32))]).write_parquet("pilot.parquet")
-    done = prefpipe("repeats", "pilot.parquet", "--min-w", 0.7, "--up-to", 3)
-    assert done.returncode == 0
-    assert done.stdout.startswith("One ranking has a reliability of 1.00")
-    assert done.stdout.splitlines()[1] == "1 repeat is expected to reach a reliability of 0.9."
-    assert "warning: The pilot has 5 prompts that were ranked twice" in done.stderr
-    told = json.loads(prefpipe("repeats", "pilot.parquet", "--json", "--reliability", 0.8).stdout)
-    assert (told["wanted"], told["repeats"], len(told["steps"])) == (0.8, 1, 10)
-    refused = prefpipe("repeats", data / "votes.parquet")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "has two complete rankings." in refused.stderr

@@ -14,10 +14,14 @@ import typer
 from prefpipe.cli import start
 from prefpipe.cli.main import COMMANDS, EXAMPLES, app
 from prefpipe.cli.options import STORE
+from prefpipe.pipeline import leaderboard, repeats
 from prefpipe.pipeline.llm.store import DEFAULT_PATH
 from prefpipe.pipeline.run import STAGES
 
 Run = Callable[..., CompletedProcess[str]]
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {**STAGES, "leaderboard": leaderboard, "repeats": repeats}
+"""The commands whose options are the parameters of a function; repeatable options are plural there."""
 
 
 def test_the_installed_command_runs_this_app() -> None:
@@ -64,16 +68,19 @@ def test_the_example_of_every_command_is_a_command_that_can_be_given(name: str) 
         assert context.params
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_commands_options_are_the_stages_parameters_with_the_same_defaults(name: str) -> None:
-    renamed = {"model": "models", "judge": "judges", "judge_weight": "weights"}
-    parameters = inspect.signature(STAGES[name]).parameters
-    for option, given in inspect.signature(COMMANDS[name]).parameters.items():
-        if option != "json":
-            wanted = parameters[renamed.get(option, option)]
-            assert given.default == wanted.default or (option in renamed and not given.default), option
-    needed = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
-    assert needed <= {renamed.get(option, option) for option in inspect.signature(COMMANDS[name]).parameters}
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_commands_options_are_its_functions_parameters_with_the_same_defaults(name: str) -> None:
+    parameters = {
+        name: parameter.default
+        for name, parameter in inspect.signature(FUNCTIONS[name]).parameters.items()
+        if name != "meter"
+    }
+    options = {
+        option if option in parameters else f"{option}s": given.default
+        for option, given in inspect.signature(COMMANDS[name]).parameters.items()
+        if option != "json"
+    }
+    assert options == parameters
 
 
 def test_the_constants_that_keep_help_fast_are_those_of_the_pipeline() -> None:

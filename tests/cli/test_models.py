@@ -6,10 +6,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from prefpipe.cli.models import COMMANDS, _limit, check
+from prefpipe.cli.models import COMMANDS, check
+from prefpipe.pipeline.llm.probe import Probe
 from prefpipe.pipeline.llm.probe_questions import Heed
 from prefpipe.pipeline.llm.simulator import Simulator, running
-from prefpipe.pipeline.models import TIMEOUT_SECONDS
+from prefpipe.pipeline.models import TIMEOUT_SECONDS, Check
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -50,8 +51,15 @@ def test_a_check_is_a_table_with_notes_and_says_what_it_cost(prefpipe: Run) -> N
         (Heed.IGNORED, Heed.REFUSED, "none"),
     ],
 )
-def test_the_names_of_the_limit_are_those_that_are_heeded(one: Heed, other: Heed, shown: str) -> None:
-    assert _limit({"max_tokens": one, "max_completion_tokens": other}) == shown
+def test_the_names_of_the_limit_are_those_that_are_heeded(
+    one: Heed, other: Heed, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dict.fromkeys(("temperature", "seed", "logprobs", "json_schema"), Heed.YES)
+    found = Probe("m", "url", seconds=0.5, heeds={"max_tokens": one, "max_completion_tokens": other, **options})
+    monkeypatch.setattr("prefpipe.pipeline.models.check", lambda *_, **__: Check([found]))
+    check(["m"])
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert row[head.index("limit") : head.index("temperature")].strip() == shown
 
 
 def test_a_model_that_cannot_be_used_is_named_with_the_reason_and_makes_the_check_fail(

@@ -63,7 +63,7 @@ def test_without_a_terminal_whoever_stops_a_run_is_told_at_once_what_is_waited_f
         said = ""
         while not said:
             said = capsys.readouterr().err
-    assert said == "judge 0 · stopping, waiting for 3 calls in flight; Ctrl-C leaves at once\n"
+    assert said == "judge 0 · stopping, waiting for 3 calls in flight; press Ctrl-C again to exit at once\n"
 
 
 def test_on_a_terminal_the_live_line_is_gone_at_the_end_even_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_each_of_several_models_has_a_line_with_its_own_pace_money_and_refusals(
     for part in (" 5 calls/s", "5,500 tokens/s", "$0.10 of about $0.20"):
         assert part in cheap
     assert other.startswith("  slow[1]� 1/100 (1%)")
-    assert "2 in flight · 8 retries · 7 times 429 · last: HTTP 500: out of� memoryyy" in other
+    assert "2 in flight · 8 retries · 7 rate-limited (429) · last: HTTP 500: out of� memoryyy" in other
     assert other.endswith("y · next call in 1:15")
 
 
@@ -99,4 +99,4 @@ def test_one_model_needs_one_line(meter: Meter) -> None:
     meter.expect([CHEAP], 10)
     meter.traffic_of(CHEAP).throttled = 3
     (line,) = progress_lines("judge", meter)
-    assert line.endswith("3 times 429")
+    assert line.endswith("3 rate-limited (429)")

@@ -14,8 +14,9 @@ from prefpipe.pipeline.errors import UsageError
 from prefpipe.pipeline.generate import generate
 from prefpipe.pipeline.judge import judge
 from prefpipe.pipeline.llm.client import Client
+from prefpipe.pipeline.llm.meter import ModelSpend
 from prefpipe.pipeline.llm.models import OPENAI_URL
-from prefpipe.pipeline.llm.prices import Money, Use
+from prefpipe.pipeline.llm.prices import Money
 from prefpipe.pipeline.llm.store import AnswerStore, Kept
 from prefpipe.pipeline.provenance import FOOTER_KEY
 
@@ -92,8 +93,8 @@ def test_answers_cost_what_they_would_cost_today_as_far_as_that_is_known(store: 
 
 def test_hits_and_what_they_saved_are_shown_by_model_and_by_month(store: Path) -> None:
     fill(store, kept(1))
-    use = Use("m", LOCAL, sent=5, from_store=3, spent=0.5, saved=0.25, unpriced_sent=1, unpriced_from_store=2)
-    gone = Use("gone", LOCAL, from_store=1)
+    use = ModelSpend("m", LOCAL, sent=5, from_store=3, spent=0.5, saved=0.25, unpriced_sent=1, unpriced_from_store=2)
+    gone = ModelSpend("gone", LOCAL, from_store=1)
     with AnswerStore(store) as opened:
         opened.record_run("generate", [use, gone])
         opened.record_run("judge", [use])
@@ -193,7 +194,7 @@ def test_a_model_without_answers_is_a_mistake_with_a_suggestion(store: Path) -> 
 @pytest.mark.parametrize("age", ["", "90", "d", "-1d", "1.5d", "3m", "1y", "90 d", "99999999d"])
 def test_an_age_that_is_none_is_refused(store: Path, age: str) -> None:
     fill(store, kept(1))
-    with pytest.raises(UsageError, match=f"'{age}' is no age"):
+    with pytest.raises(UsageError, match=f"'{age}' is not an age"):
         plan_pruning(store, older_than=age)
 
 
@@ -314,14 +315,14 @@ GOOD = kept(1)._asdict()
 @pytest.mark.parametrize(
     ("answers", "footer", "said"),
     [
-        ([GOOD], None, "is no export of answers"),
-        ([GOOD], FOOTER | {"stage": "judge"}, r"is no export of answers \(it was made by `prefpipe judge`\)"),
+        ([GOOD], None, "is not an export of answers"),
+        ([GOOD], FOOTER | {"stage": "judge"}, r"is not an export of answers \(it was made by `prefpipe judge`\)"),
         ([GOOD], FOOTER | {"settings": {"format": 2}}, "is an export of format 2; this prefpipe reads format 1"),
         ([GOOD, GOOD | {"key": "../" + "0" * 29}], FOOTER, "row 2: the answer's key"),
         ([GOOD, GOOD | {"key": "0" * 31}], FOOTER, "row 2: the answer's key"),
         ([GOOD, GOOD | {"created": -1}], FOOTER, "row 2: the answer's key or time"),
-        ([GOOD, GOOD | {"raw": b"<html>"}], FOOTER, "row 2 is no answer of a model"),
-        ([GOOD, GOOD | {"raw": b'{"error": {"message": "no"}}'}], FOOTER, "row 2 is no answer of a model"),
+        ([GOOD, GOOD | {"raw": b"<html>"}], FOOTER, "row 2 is not an answer of a model"),
+        ([GOOD, GOOD | {"raw": b'{"error": {"message": "no"}}'}], FOOTER, "row 2 is not an answer of a model"),
     ],
 )
 def test_what_is_no_export_is_refused_and_nothing_of_it_is_taken(
@@ -335,7 +336,7 @@ def test_what_is_no_export_is_refused_and_nothing_of_it_is_taken(
 
 def test_an_export_with_other_columns_is_refused(store: Path) -> None:
     write_export([GOOD], FOOTER, SCHEMA.append(pa.field("extra", pa.string())))
-    with pytest.raises(UsageError, match="is no export of answers"):
+    with pytest.raises(UsageError, match="is not an export of answers"):
         import_(store, "x.parquet")
 
 

@@ -1,4 +1,4 @@
-from prefpipe.pipeline.errors import PrefpipeError, RunError, UsageError, did_you_mean
+from prefpipe.pipeline.errors import PrefpipeError, RunError, UsageError, WaitingError, did_you_mean
 
 
 def test_errors_carry_their_sentence_their_hint_and_their_exit_code() -> None:
@@ -6,8 +6,8 @@ def test_errors_carry_their_sentence_their_hint_and_their_exit_code() -> None:
     assert (str(error), error.message, error.hint) == ("There is no file a.", "There is no file a.", "Check the name.")
     assert UsageError.exit_code == 2
     assert RunError.exit_code == 1
-    assert issubclass(UsageError, PrefpipeError)
-    assert issubclass(RunError, PrefpipeError)
+    assert WaitingError.exit_code == 75
+    assert all(issubclass(kind, PrefpipeError) for kind in (UsageError, RunError, WaitingError))
 
 
 def test_a_mistyped_word_is_answered_with_the_nearest_known_one() -> None:

@@ -206,7 +206,6 @@ def test_rankings_that_do_not_fit_the_responses_are_refused_and_nothing_is_left(
     ("options", "problem"),
     [
         ({"format": "ppo"}, "There is no --format ppo"),
-        ({"pairs": "all"}, "There is no --pairs all"),
         ({"ties": "keep"}, "There is no --ties keep"),
     ],
 )
@@ -238,4 +237,4 @@ def test_exporting_again_gives_the_same_bytes_and_names_both_inputs(data: Path) 
     made = provenance(OUT)
     assert made is not None
     assert made.inputs == [fingerprint(data / "rankings.jsonl"), fingerprint(data / "responses.parquet")]
-    assert made.settings == {"format": "dpo", "pairs": "best-worst", "ties": "random", "seed": 3}
+    assert made.settings == {"format": "dpo", "ties": "random", "seed": 3}

@@ -252,7 +252,7 @@ def test_one_id_for_two_prompts_is_refused_and_nothing_is_left(write_lines: Writ
         ({"models": ["sim:weak", "sim:weak"]}, "sim:weak is named 2 times"),
         ({"models": []}, "No model is named"),
         ({"models": ["gpt-4o-mini"]}, "OPENAI_API_KEY is not set"),
-        ({"models": ["sim:weak"], "samples": 0}, "0 samples"),
+        ({"models": ["sim:weak"], "samples": 0}, "--samples must be at least 1, not 0"),
         ({"models": ["sim:weak"], "concurrency": 0}, "nothing is asked"),
         ({"models": ["sim:weak"], "prompt_column": "question"}, "has no column 'question'"),
     ],

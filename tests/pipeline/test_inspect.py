@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefpipe.pipeline.errors import UsageError
-from prefpipe.pipeline.inspect import as_json, as_text, inspect
+from prefpipe.pipeline.inspect import inspect
 
 WriteLines = Callable[[str, list[dict[str, Any]]], Path]
 
@@ -30,9 +29,7 @@ def test_a_table_is_known_by_its_columns(data: Path, name: str, kind: str, rows:
 
 def test_preferences_and_tables_of_no_known_kind_are_told_apart(write_lines: WriteLines) -> None:
     assert inspect(write_lines("a.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}])).kind == "preferences"
-    table = inspect(write_lines("b.jsonl", [{"a": 1}]))
-    assert table.kind is None
-    assert as_text(table).startswith("b.jsonl: a table of no known kind, 1 rows")
+    assert inspect(write_lines("b.jsonl", [{"a": 1}])).kind is None
 
 
 @pytest.mark.parametrize("name", ["responses.parquet", "responses.jsonl"])
@@ -47,39 +44,13 @@ def test_the_first_rows_and_the_count_of_each_status_are_shown(data: Path, name:
 def test_it_says_where_a_table_came_from(data: Path) -> None:
     table = inspect(data / "votes.parquet")
     assert table.provenance is not None
-    text = as_text(table)
-    assert "made by: prefpipe judge (version " in text
-    assert '  judges = ["sim:judge"]' in text
-    assert f"  from responses.parquet {table.provenance.inputs[0]['sha256'][:12]}" in text
-    assert "seed" not in text
+    assert (table.provenance.stage, table.provenance.settings["judges"]) == ("judge", ["sim:judge"])
+    assert [made["name"] for made in table.provenance.inputs] == ["responses.parquet"]
 
 
 def test_types_are_written_for_people(data: Path) -> None:
     columns = inspect(data / "responses.parquet").columns
     assert (columns["prompt"], columns["sample"]) == ("list of {role, content}", "int32")
-
-
-def test_the_text_is_one_line_a_value_however_long(write_lines: WriteLines) -> None:
-    text = as_text(inspect(write_lines("a.jsonl", [{"prompt": "word\n" * 1000, "none": None}])))
-    [line] = [line for line in text.splitlines() if line.startswith("  prompt")]
-    assert line.endswith("…")
-    assert len(line) < 130
-    assert "none" not in text.split("row 1")[1]
-
-
-def test_a_script_reads_all_of_it_as_json(data: Path) -> None:
-    table = json.loads(as_json(inspect(data / "votes.parquet", 1)))
-    assert (table["kind"], table["rows"], len(table["sample"])) == ("votes", 30, 1)
-    assert table["provenance"]["stage"] == "judge"
-    assert table["statuses"] == {"ok": 30}
-
-
-def test_whatever_a_table_holds_can_be_shown(tmp_path: Path) -> None:
-    pairs = pa.array([[("k", 1)]], pa.map_("string", "int8"))
-    pq.write_table(pa.table({"raw": [b"\xff"], "nan": [float("nan")], "pairs": pairs}), tmp_path / "odd.parquet")
-    table = inspect(tmp_path / "odd.parquet")
-    assert "nan" in as_text(table)
-    assert json.loads(as_json(table))["rows"] == 1
 
 
 def test_a_table_without_rows_has_columns_still(tmp_path: Path) -> None:

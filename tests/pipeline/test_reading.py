@@ -202,6 +202,26 @@ def test_a_table_of_another_kind_is_refused_with_what_it_lacks_and_what_makes_it
     assert kind.made_by in e.value.hint
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.json", "t.jsonl.gz", "t.tsv", "t"])
+def test_a_table_whose_ending_names_no_format_is_refused_and_not_taken_for_json_lines(name: str) -> None:
+    Path(name).write_text(json.dumps(RANKING) + "\n")
+    with pytest.raises(UsageError) as error:
+        list(read(name, RANKINGS))
+    assert error.value.message == f"The ending of {name} names no format that a rankings table can have."
+    assert ".parquet or .jsonl" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.ndjson"])
+def test_json_lines_are_read_under_either_ending(name: str) -> None:
+    Path(name).write_text(json.dumps(RANKING) + "\n")
+    assert len(rows_of(Path(name), RANKINGS)) == 1
+
+
+def test_a_table_that_is_not_there_is_named_whatever_its_ending() -> None:
+    with pytest.raises(UsageError, match=r"There is no file t\.csv"):
+        list(read("t.csv", RANKINGS))
+
+
 def test_a_table_that_prefpipe_made_is_refused_with_the_stage_that_made_it(data: Path) -> None:
     with pytest.raises(UsageError, match="made by `prefpipe judge`"):
         list(read(data / "votes.parquet", RANKINGS))

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from prefpipe.pipeline.errors import UsageError
 from prefpipe.pipeline.llm.meter import Meter
-from prefpipe.pipeline.run import read_recipe, run, run_step
+from prefpipe.pipeline.run import read_recipe, run
 
 WriteLines = Callable[[str, list[dict[str, Any]]], Path]
 
@@ -93,9 +94,15 @@ def test_a_recipe_may_end_early() -> None:
     ("old", "new", "problem", "hint"),
     [
         ("[judge]", "[jugde]", "there is no stage [jugde]", "Did you mean 'judge'?"),
-        (WHOLE, "judge = 1", "'judge' is no table", "Write [judge]"),
+        (WHOLE, "judge = 1", "'judge' is not a table", "Write [judge]"),
         ("[generate]", 'store = "a.db"\n[generate]', "there is no stage [store]", None),
         ("repeats = 3", "repeat = 3", "[judge] has no option 'repeat'", "Did you mean 'repeats'?"),
+        ("models = ", "model = ", "[generate] has no option 'model'", "Did you mean 'models'?"),
+        ("judges = ", "judge = ", "[judge] has no option 'judge'", "Did you mean 'judges'?"),
+        ("[rank]", "[rank]\njudge_weight = 2", "[rank] has no option 'judge_weight'", "Did you mean 'judge_weights'?"),
+        ("[rank]", "[rank]\ndry_run = true", "[rank] has no option 'dry_run'", None),
+        ("repeats = 3", "dry_run = true", "[judge] cannot be a dry run", "`prefpipe judge --dry-run`"),
+        ("[judge]", "dry_run = true\n[judge]", "[generate] cannot be a dry run", "`prefpipe generate --dry-run`"),
         ("repeats = 3", 'store = "a.db"', "[judge] has no option 'store'", None),
         ("repeats = 3", 'output = "a.parquet"', "[judge] has no option 'output'", None),
         ("repeats = 3", 'repeats = "3"', "[judge] repeats: Expected `int`, got `str`", "Correct the value."),
@@ -143,11 +150,45 @@ def test_a_run_leaves_all_tables_in_one_folder_and_gives_a_summary_for_each(data
         assert (Path("again") / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_step_counts_its_calls_for_whoever_watches(data: Path) -> None:
-    [step, _] = read_recipe(write(BEGINNING.replace("prompts.jsonl", str(data / "prompts.jsonl"))), "out")
-    meter = Meter()
-    run_step(step, store="answers.db", concurrency=2, meter=meter)
-    assert meter.done == 15
+def test_each_stage_counts_its_calls_for_whoever_watches_and_its_summary_comes_before_the_next_begins(
+    data: Path,
+) -> None:
+    meters: dict[str, Meter] = {}
+    events: list[str] = []
+
+    @contextmanager
+    def progress(stage: str) -> Iterator[Meter]:
+        events.append(f"{stage} begins")
+        yield meters.setdefault(stage, Meter())
+        events.append(f"{stage} ends")
+
+    recipe = write(BEGINNING.replace("prompts.jsonl", str(data / "prompts.jsonl")))
+    run(
+        recipe,
+        "out",
+        store="answers.db",
+        concurrency=2,
+        progress=progress,
+        on_summary=lambda summary: events.append(f"summary of {summary.stage}"),
+    )
+    assert {stage: meter.done for stage, meter in meters.items()} == {"generate": 15, "judge": 15}
+    assert events == [
+        *("generate begins", "generate ends", "summary of generate"),
+        *("judge begins", "judge ends", "summary of judge"),
+        "summary of run",
+    ]
+
+
+@pytest.mark.parametrize("name", ["responses", "votes", "rankings", "kept", "dropped", "preferences"])
+def test_a_recipe_whose_prompts_any_of_its_tables_would_replace_is_refused(name: str) -> None:
+    Path("out").mkdir()
+    Path(f"out/{name}.parquet").write_bytes(b"prompts")
+    with pytest.raises(UsageError, match=rf"{name}\.parquet is read by this command and would be replaced by it"):
+        read_recipe(write(WHOLE.replace("prompts.jsonl", f"../out/{name}.parquet"), "recipes/mine.toml"), "out")
+    Path("prompts.jsonl").symlink_to(f"out/{name}.parquet")
+    with pytest.raises(UsageError, match="would be replaced"):
+        read_recipe(write(WHOLE), "out")
+    assert len(read_recipe(write(WHOLE), "other")) == 5
 
 
 @pytest.mark.parametrize(

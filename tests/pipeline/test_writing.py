@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from prefpipe.pipeline.errors import UsageError
 from prefpipe.pipeline.provenance import Provenance
-from prefpipe.pipeline.reading import provenance, read
+from prefpipe.pipeline.reading import fingerprint, provenance, read
 from prefpipe.pipeline.tables import KINDS, RANKINGS, RESPONSES, TableKind
-from prefpipe.pipeline.writing import TableWriter, spare_inputs
+from prefpipe.pipeline.writing import TableWriter, provenance_of
 
 Row = dict[str, Any]
 
@@ -224,13 +224,50 @@ def test_what_a_killed_run_left_behind_is_removed_but_nothing_that_is_still_bein
     assert files() == {"table.parquet", busy.name, other.name}
 
 
-@pytest.mark.parametrize("spelling", ["p.jsonl", "./p.jsonl", "folder/../p.jsonl"])
-def test_an_output_never_replaces_what_it_is_made_from(tmp_path: Path, spelling: str) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "p.jsonl").write_text("{}")
+SPELLINGS = ["p.jsonl", "./p.jsonl", "folder/../p.jsonl", "link.jsonl", "linked/p.jsonl", "hard.jsonl"]
+
+
+@pytest.fixture
+def names() -> None:
+    """A file and all names that lead to it."""
+    Path("folder").mkdir()
+    Path("p.jsonl").write_text("{}")
+    Path("link.jsonl").symlink_to("p.jsonl")
+    Path("linked").symlink_to(".")
+    Path("hard.jsonl").hardlink_to("p.jsonl")
+    Path("other.jsonl").write_text("{}")
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize("output", SPELLINGS)
+@pytest.mark.parametrize("source", SPELLINGS)
+def test_an_output_never_replaces_what_it_is_made_from(output: str, source: str) -> None:
     with pytest.raises(UsageError, match="would be replaced"):
-        spare_inputs(tmp_path / spelling, None, tmp_path / "p.jsonl")
-    spare_inputs(tmp_path / "other.jsonl", tmp_path / "p.jsonl", "-")
+        provenance_of("test", {}, ["other.jsonl", None, source], ["new.jsonl", None, output])
+    assert provenance_of("test", {}, [source], ["other.jsonl"]).inputs == [fingerprint(source)]
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [*((name, "p.jsonl") for name in SPELLINGS), ("new.jsonl", "./new.jsonl"), ("linked/new.jsonl", "new.jsonl")],
+)
+def test_two_tables_never_go_to_one_file(one: str, other: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot both go to {one}"):
+        provenance_of("test", {}, [], [one, other])
+
+
+def test_standard_input_and_output_replace_nothing_but_carry_one_table_only() -> None:
+    Path("-").touch()
+    made = provenance_of("test", {"a": 1}, ["-", None], ["-", "table.jsonl", None])
+    assert made == Provenance("test", {"a": 1}, [{"name": "standard input"}])
+    with pytest.raises(UsageError, match="cannot both go to standard output"):
+        provenance_of("test", {}, [], ["-", "-"])
+
+
+def test_an_input_that_is_not_there_is_named_even_if_the_output_is_called_the_same() -> None:
+    with pytest.raises(UsageError, match=r"There is no file none\.jsonl"):
+        provenance_of("test", {}, ["none.jsonl"], ["none.jsonl"])
 
 
 def test_what_repeats_is_written_once_and_numbers_are_not_searched_for_repeats(tmp_path: Path) -> None:

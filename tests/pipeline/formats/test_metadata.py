@@ -80,5 +80,5 @@ def test_a_column_of_very_many_values_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[1]", "{", "x"])
 def test_metadata_that_is_no_object_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError, match="which is no JSON object"):
+    with pytest.raises(UsageError, match="which is not a JSON object"):
         told(responses(tmp_path, [text]), "topic", "p0")

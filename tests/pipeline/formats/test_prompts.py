@@ -113,9 +113,9 @@ def test_a_parquet_file_with_dates_beside_its_prompts_can_be_read(tmp_path: Path
         ({"prompt": "Hello", "prompt_id": True}, "'prompt_id' is neither a text nor a whole number", "as a string"),
         ({"prompt": "Hello", "prompt_id": ["5"]}, "'prompt_id' is neither a text nor a whole number", "as a string"),
         ({"prompt": "Hello", "reference": ["a"]}, "'reference' is not a text", "as a string"),
-        ({"prompt": "Hello", "metadata": "[1]"}, "'metadata' is no JSON object", "rename"),
-        ({"prompt": "Hello", "metadata": "{"}, "'metadata' is no JSON object", "rename"),
-        ({"prompt": "Hello", "metadata": 5}, "'metadata' is no JSON object", "rename"),
+        ({"prompt": "Hello", "metadata": "[1]"}, "'metadata' is not a JSON object", "rename"),
+        ({"prompt": "Hello", "metadata": "{"}, "'metadata' is not a JSON object", "rename"),
+        ({"prompt": "Hello", "metadata": 5}, "'metadata' is not a JSON object", "rename"),
     ],
 )
 def test_a_row_that_is_no_prompt_is_named(write_lines: WriteLines, row: Row, problem: str, hint: str) -> None:

@@ -145,7 +145,7 @@ def test_one_id_for_two_prompts_or_two_responses_is_refused(
 
 @pytest.mark.parametrize("name", ["prompts.jsonl", "votes.parquet", "rankings.jsonl"])
 def test_a_table_of_another_kind_is_refused_with_the_command_that_makes_responses(data: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=rf"{name}, \w+ 1 has no column '\w+', so it is no response") as error:
+    with pytest.raises(UsageError, match=rf"{name}, \w+ 1 has no column '\w+', so it is not a response") as error:
         list(read_candidates(data / name))
     assert "prefpipe generate" in str(error.value.hint)
 

@@ -76,7 +76,7 @@ def test_a_csv_field_may_be_as_long_as_a_prompt_is() -> None:
         ("a.csv", b"a,b\n\xe9,2\n", r"a\.csv is not UTF-8 text"),
         ("a.json", b'[{"a": 1}, ', r"a\.json is not valid JSON"),
         ("a.json", b'[{"a": "\xe9"}]', r"a\.json is not UTF-8 text"),
-        ("a.json", b'[{"a": 1}, 2]', r"a\.json, item 2 is no JSON object"),
+        ("a.json", b'[{"a": 1}, 2]', r"a\.json, item 2 is not a JSON object"),
         ("a.json", b"[" * 5000 + b"]" * 5000, r"a\.json is not valid JSON"),
         ("a.json", b'{"a": 1}\n{"a"', r"a\.json, line 2 is not valid JSON"),
         ("a.jsonl", b'{"a": 1}\n{"a"', r"a\.jsonl, line 2 is not valid JSON"),

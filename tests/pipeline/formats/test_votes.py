@@ -242,3 +242,24 @@ def test_names_that_no_vote_bears_are_left_out(
     assert told(found) == told(plain)
     assert found.prompt_ids.to_pylist() == plain.prompt_ids.to_pylist() == ["p3", "p1", "p4", "p2"]
     assert found.judges == plain.judges
+
+
+@pytest.mark.parametrize("kind", [pa.ListArray, pa.LargeListArray])
+def test_lists_of_codes_are_read_whatever_the_row_groups(
+    write_lines: WriteLines, tmp_path: Path, kind: type[pa.ListArray] | type[pa.LargeListArray]
+) -> None:
+    rows = [vote("ab", [1, 2]), vote("ca", [2, 1]), vote("bc", [1, 1])]
+    shown = pa.array([name for row in rows for name in row["shown"]]).dictionary_encode()
+    table = pa.table({name: [row[name] for row in rows] for name in ("prompt_id", "judge", "ranks")})
+    table = table.append_column("shown", kind.from_arrays([0, 2, 4, 6], shown))
+    for rows_of_group in (1, 3):
+        pq.write_table(table, tmp_path / "votes.parquet", row_group_size=rows_of_group)
+        assert told(read_votes(tmp_path / "votes.parquet")) == told(read_votes(write_lines("votes.jsonl", rows)))
+
+
+def test_a_list_view_is_refused_by_name(tmp_path: Path) -> None:
+    shown = pa.array([["a", "b"]], pa.list_view(pa.string()))
+    table = pa.table({"prompt_id": ["p"], "judge": ["j"], "shown": shown, "ranks": [[1, 2]]})
+    pq.write_table(table, tmp_path / "votes.parquet")
+    with pytest.raises(UsageError, match=r"column 'shown' is list_view<.*>, where a votes table has list"):
+        read_votes(tmp_path / "votes.parquet")

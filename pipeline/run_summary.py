@@ -7,7 +7,7 @@ from .llm.meter import Meter
 from .summary import Figure, Summary
 
 
-def closing(folder: str, summaries: Sequence[Summary], meters: Sequence[Meter]) -> Summary:
+def summary_of(folder: str, summaries: Sequence[Summary], meters: Sequence[Meter]) -> Summary:
     """Return the summary of a whole run.
 
     Its money is that of this run (`spent`), and that of the same run had the answer store been empty (`cost`). A sum
