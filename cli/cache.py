@@ -1,95 +1,88 @@
-"""prefpipe cache: the answer store from outside."""
+"""prefpipe cache: what the answer store holds, and how to prune and share it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .boundary import guarded
-from .options import STORE, Json, Store
-from .terminal import console, show, show_summary
+from .apps import Command, new_app
+from .options import STORE, Json, ResultJson, Store
+from .terminal import console, show, show_json, show_summary
+from .text import aligned, money
 
 if TYPE_CHECKING:
     from ..pipeline.cache import Contents, Holding, Month, Plan
     from ..pipeline.llm.prices import Money
 
-app = typer.Typer(
-    name="cache",
-    help="Look into the answer store, remove answers, and share a paid run.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
-
-def contents(store: Store = STORE, json: Json = False) -> None:
+def contents(store: Store = STORE, json: ResultJson = False) -> None:
     """Show what the store holds by model and server, what it cost, and what it saved."""
-    import msgspec
+    from ..pipeline import cache as stage
 
-    from ..pipeline.cache import show as look
-
-    seen = look(store)
-    typer.echo(msgspec.json.encode(seen).decode()) if json else show("\n".join(_lines(seen)))
+    seen = stage.show(store)
+    show_json(seen) if json else show("\n".join(_lines(seen)))
 
 
 def prune(
-    older_than: Annotated[str | None, typer.Option(help="Answers that came longer ago: 12h, 90d, 8w.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Answers of this model; repeat for more.")] = None,
+    older_than: Annotated[str | None, typer.Option(help="Remove only answers older than this: 12h, 90d, 8w.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Remove only answers of this model; repeat for more.")] = None,
     keep: Annotated[
-        list[Path] | None,
-        typer.Option(help="Answers that did not go into these responses or votes; name every table that you need."),
+        list[Path] | None, typer.Option(help="Keep the answers behind these responses or votes; repeat for more.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove them without asking.")] = False,
     store: Store = STORE,
     json: Json = False,
 ) -> None:
-    """Remove the answers to which all the options apply; they would have to be paid again."""
-    from ..pipeline.cache import plan_pruning
-    from ..pipeline.cache import prune as remove
+    """Remove the answers that match all the options given; asking for them again costs money again."""
+    from ..pipeline import cache as stage
 
-    plan = plan_pruning(store, older_than=older_than, models=model or (), keep=keep or ())
+    plan = stage.plan_pruning(store, older_than=older_than, models=model or (), keep=keep or ())
     console.print(_plan(plan), markup=False)
     if plan.answers and not yes and not typer.confirm("Remove them?", err=True):
         console.print("Nothing was removed.")
         return
-    show_summary(remove(plan), as_json=json)
+    show_summary(stage.prune(plan), as_json=json)
 
 
 def export(
-    file: Annotated[Path, typer.Argument(help="The export to write: .parquet.")],
+    file: Annotated[Path, typer.Argument(help="The file to write: .parquet.")],
     of: Annotated[
-        list[Path] | None, typer.Option(help="Only the answers that went into these responses or votes; repeat.")
+        list[Path] | None, typer.Option(help="Only the answers behind these responses or votes; repeat for more.")
     ] = None,
     store: Store = STORE,
     json: Json = False,
 ) -> None:
-    """Write answers into a file, so that a paid run can be shared and made again without asking anybody."""
-    from ..pipeline.cache import export as write
+    """Write answers to a file, so that others can repeat a paid run without sending any call."""
+    from ..pipeline import cache as stage
 
-    show_summary(write(store, file, of=of or ()), as_json=json)
+    show_summary(stage.export(store, file, of=of or ()), as_json=json)
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A file from `prefpipe cache export`, of somebody whom you trust.")],
+    file: Annotated[Path, typer.Argument(help="A file from `prefpipe cache export`, made by somebody you trust.")],
     store: Store = STORE,
     json: Json = False,
 ) -> None:
-    """Take the answers of an export into the store; what it holds stays as it is."""
-    from ..pipeline.cache import import_ as take
+    """Add the answers of an export to the store; answers that it already holds stay as they are."""
+    from ..pipeline import cache as stage
 
-    show_summary(take(store, file), as_json=json)
+    show_summary(stage.import_(store, file), as_json=json)
 
 
-COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+COMMANDS: dict[str, tuple[Command, str]] = {
     "show": (contents, "prefpipe cache show"),
     "prune": (prune, "prefpipe cache prune --older-than 90d --keep responses.parquet --keep votes.parquet"),
     "export": (export, "prefpipe cache export run.parquet --of responses.parquet --of votes.parquet"),
     "import": (import_, "prefpipe cache import run.parquet"),
 }
 
-for name, (command, example) in COMMANDS.items():
-    app.command(name, epilog=f"Example: {example}")(guarded(command))
+app = new_app(
+    "cache",
+    COMMANDS,
+    about="Show and prune the answer store, and share a paid run.",
+    example="prefpipe cache show",
+)
 
 
 def _plan(plan: "Plan") -> str:
@@ -97,21 +90,22 @@ def _plan(plan: "Plan") -> str:
     return f"{share} would be removed: {_bytes(plan.size)}, which cost {_money(plan.cost)}."
 
 
+_HOLDINGS = ("model", "server", "answers", "prompt tokens", "completion tokens", "cost", "hits", "saved", "from", "to")
+_MONTHS = ("runs of", "sent", "from store", "spent", "saved")
+
+
 def _lines(seen: "Contents") -> Iterator[str]:
     answers = sum(holding.answers for holding in seen.holdings)
     yield f"{seen.store}: {answers:,} answers, {_bytes(seen.size)} on the disk"
     if seen.holdings:
         yield ""
-        yield from _table(
-            ("model", "server", "answers", "prompt tokens", "completion tokens", "cost", "hits", "saved", "from", "to"),
-            [_holding(holding) for holding in seen.holdings],
-        )
+        yield from aligned([_HOLDINGS, *map(_holding, seen.holdings)], left={0, 1})
     if seen.months:
         yield ""
-        yield from _table(("runs of", "sent", "from store", "spent", "saved"), [_month(month) for month in seen.months])
+        yield from aligned([_MONTHS, *map(_month, seen.months)], left={0})
     if any(holding.cost.unknown for holding in seen.holdings):
         yield ""
-        yield "? stands for a price that is not known; prefpipe.toml can give it."
+        yield "? stands for an unknown price; prefpipe.toml can give it."
 
 
 def _holding(holding: "Holding") -> tuple[str, ...]:
@@ -133,23 +127,11 @@ def _month(month: "Month") -> tuple[str, ...]:
     return month.month, f"{month.sent:,}", f"{month.hits:,}", _money(month.spent), _money(month.saved)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Yield aligned lines: texts to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    left = {"model", "server", "runs of"}
-    for row in (head, *rows):
-        cells = (
-            f"{cell:<{width}}" if name in left else f"{cell:>{width}}"
-            for name, cell, width in zip(head, row, widths, strict=True)
-        )
-        yield "  ".join(cells).rstrip()
-
-
-def _money(money: "Money") -> str:
+def _money(total: "Money") -> str:
     """Return US dollars; "?" where nothing is known, and a "+ ?" behind a sum that leaves something out."""
-    if money.unknown and not money.known:
+    if total.unknown and not total.known:
         return "?"
-    return f"${money.known:,.{2 if money.known >= 1 or not money.known else 6}f}{' + ?' if money.unknown else ''}"
+    return f"{money(total.known)}{' + ?' if total.unknown else ''}"
 
 
 def _bytes(size: int) -> str:

@@ -12,7 +12,7 @@ from .terminal import show_findings, show_summary
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder for all tables.")] = Path("demo"),
 ) -> None:
-    """Run the whole chain on bundled prompts with simulated models; print what it found beside what is true."""
+    """Run the whole chain on bundled prompts with simulated models; show the findings beside the truth."""
     from ..pipeline.demo import demo as run
     from ..pipeline.summary import Summary
 

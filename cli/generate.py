@@ -31,14 +31,20 @@ def generate(
     output: Output,
     model: Annotated[
         list[str],
-        typer.Option(help="A model to ask; repeat for more: gpt-4o-mini, llama-3@http://host:8000/v1, sim:strong."),
+        typer.Option(
+            help="A model to ask; repeat for more. For example gpt-4o-mini, llama-3@http://host:8000/v1, sim:strong."
+        ),
     ],
-    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers of each model to each prompt.")] = 1,
-    system: Annotated[str | None, typer.Option(help="System message for prompts that bring none.")] = None,
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers from each model to each prompt.")] = 1,
+    system: Annotated[str | None, typer.Option(help="System message for prompts that have none.")] = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    seed: Annotated[int | None, typer.Option(help="Passed to the models, mixed with the sample's number.")] = None,
-    prompt_column: Annotated[str | None, typer.Option(help="The column of the prompt, if it has another name.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed; the models get one for each sample, derived from it.")
+    ] = None,
+    prompt_column: Annotated[
+        str | None, typer.Option(help="Name of the prompt column, if it is not a usual one.")
+    ] = None,
     store: Store = STORE,
     concurrency: Concurrency = None,
     max_calls: MaxCalls = None,

@@ -35,15 +35,17 @@ def judge(
     protocol: Annotated[str, typer.Option(help="pairwise (every pair) or listwise (all candidates at once).")] = (
         "pairwise"
     ),
-    repeats: Annotated[int, typer.Option(min=1, help="How often everything is asked.")] = 1,
-    orders: Annotated[str, typer.Option(help="pairwise: both orders of each pair, or one drawn by chance.")] = "both",
-    verdicts: Annotated[str, typer.Option(help="words, or json for judges whose servers take a schema.")] = "words",
+    repeats: Annotated[int, typer.Option(min=1, help="How many times to ask each question.")] = 1,
+    orders: Annotated[str, typer.Option(help="pairwise: both orders of each pair, or one chosen at random.")] = "both",
+    verdicts: Annotated[str, typer.Option(help="words, or json for judges whose servers accept a schema.")] = "words",
     logprobs: Annotated[
         bool, typer.Option("--logprobs", help="pairwise: write how probable each verdict was (scores, perplexity).")
     ] = False,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    seed: Annotated[int | None, typer.Option(help="For shuffles; passed to the judges as well, if given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed for shuffles; also passed to the judges if set.")
+    ] = None,
     store: Store = STORE,
     concurrency: Concurrency = None,
     max_calls: MaxCalls = None,
@@ -55,7 +57,7 @@ def judge(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Ask judges which candidates are better; one vote a call."""
+    """Ask judges which candidates are better; each call gives one vote."""
     from ..pipeline import judge as stage
 
     with progress("judge") as meter:

@@ -1,13 +1,12 @@
 """The app: every command under its name."""
 
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from . import batch, cache, models
-from .boundary import guarded
+from .apps import Command, new_app
 from .demo import demo
 from .export import export
 from .filter import filter_
@@ -20,16 +19,7 @@ from .repeats import repeats
 from .run import run
 from .simulate import simulate
 
-app = typer.Typer(
-    name="prefpipe",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: prefpipe demo",
-)
-
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Command] = {
     "generate": generate,
     "judge": judge,
     "rank": rank,
@@ -59,9 +49,9 @@ EXAMPLES = {
 
 GROUPS = {"models": models.app, "cache": cache.app, "batch": batch.app}
 
-for name, command in COMMANDS.items():
-    app.command(name, epilog=f"Example: {EXAMPLES[name]}")(guarded(command))
-
+app = new_app(
+    "prefpipe", {name: (command, EXAMPLES[name]) for name, command in COMMANDS.items()}, example="prefpipe demo"
+)
 
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)

@@ -1,59 +1,53 @@
-"""prefpipe models: those of prefpipe.toml, and what each of them can do."""
+"""prefpipe models: the models of prefpipe.toml, and what each of them can do."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .boundary import guarded
+from .apps import Command, new_app
+from .options import ResultJson
 from .progress import progress
-from .terminal import console, show
+from .terminal import console, show, show_json
+from .text import aligned, money
 
 if TYPE_CHECKING:
     from ..pipeline.llm.probe import Probe
     from ..pipeline.llm.probe_questions import Heed
     from ..pipeline.models import Check, Listed
 
-Json = Annotated[bool, typer.Option("--json", help="Print all of it as JSON on standard output.")]
-
-app = typer.Typer(
-    name="models",
-    help="Show the models of prefpipe.toml, and check what they can do.",
-    epilog="Example: prefpipe models check",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+TIMEOUT_SECONDS = 60.0
 
 
-def listed(json: Json = False) -> None:
-    """Show the models of prefpipe.toml: servers, keys, prices and limits. Nothing is asked."""
-    from ..pipeline.models import show as look
+def listed(json: ResultJson = False) -> None:
+    """Show the models of prefpipe.toml: servers, keys, prices and limits. Nothing is sent."""
+    from ..pipeline import models as stage
 
-    models = look()
+    models = stage.show()
     if json:
-        _print_json(models)
+        show_json(models)
     elif models:
-        show("\n".join(_aligned(_LISTED, [_cells(model) for model in models])))
+        show("\n".join(aligned([_LISTED, *map(_cells, models)])))
     else:
-        show("prefpipe.toml names no model. One that stands elsewhere can be used by its name or name@address.")
+        show("prefpipe.toml names no model. Any other can be used by its name, or as name@address.")
 
 
 def check(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Any models; all of prefpipe.toml if none is named.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Models to check; all those of prefpipe.toml if none is named."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that each question may take.")] = 60.0,
-    json: Json = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Maximum seconds for each question.")] = TIMEOUT_SECONDS,
+    json: ResultJson = False,
 ) -> None:
-    """Ask models a few tiny questions: whether they answer, and what they can be sent. Nothing is kept."""
-    from ..pipeline.models import check as ask
+    """Ask models a few tiny questions to see whether they answer and what they accept. Nothing is stored."""
+    from ..pipeline import models as stage
 
-    console.print("Asking each model a few questions of a few tokens; nothing is kept.")
+    console.print("Asking each model a few questions of a few tokens; nothing is stored.")
     with progress("models check") as meter:
-        found = ask(models or (), timeout=timeout, meter=meter)
+        found = stage.check(models or (), timeout=timeout, meter=meter)
     if json:
-        _print_json(found)
+        show_json(found)
     else:
         show("\n".join(_report(found)))
     console.print(_bill(found.probes), markup=False)
@@ -61,13 +55,17 @@ def check(
         raise typer.Exit(1)
 
 
-COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+COMMANDS: dict[str, tuple[Command, str]] = {
     "show": (listed, "prefpipe models show"),
     "check": (check, "prefpipe models check sim:strong llama-3@http://localhost:8000/v1"),
 }
 
-for name, (command, example) in COMMANDS.items():
-    app.command(name, epilog=f"Example: {example}")(guarded(command))
+app = new_app(
+    "models",
+    COMMANDS,
+    about="Show the models of prefpipe.toml, and check what they can do.",
+    example="prefpipe models check",
+)
 
 _LISTED = (
     "model",
@@ -81,12 +79,6 @@ _LISTED = (
     "in flight",
 )
 _PROBED = ("model", "server", "answers", "seconds", "usage", "limit", "temperature", "seed", "logprobs", "schema")
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(value).decode())
 
 
 def _cells(model: "Listed") -> tuple[str, ...]:
@@ -103,7 +95,7 @@ def _cells(model: "Listed") -> tuple[str, ...]:
 
 
 def _report(found: "Check") -> Iterator[str]:
-    yield from _aligned(_PROBED, [_row(probe) for probe in found.probes])
+    yield from aligned([_PROBED, *map(_row, found.probes)])
     for probe in found.probes:
         yield from ("", *_notes(probe))
     if found.advice:
@@ -155,12 +147,5 @@ def _notes(probe: "Probe") -> Iterator[str]:
 def _bill(probes: Sequence["Probe"]) -> str:
     tokens = sum(probe.prompt_tokens + probe.completion_tokens for probe in probes)
     known, unknown = sum(probe.spent.known for probe in probes), sum(probe.spent.unknown for probe in probes)
-    money = f"${known:,.{2 if known >= 1 or not known else 6}f}"
     left_out = f" and {unknown:,} answers of unknown price" if unknown else ""
-    return f"{sum(probe.calls for probe in probes):,} answers, {tokens:,} tokens, {money}{left_out}"
-
-
-def _aligned(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    return f"{sum(probe.calls for probe in probes):,} answers, {tokens:,} tokens, {money(known)}{left_out}"

@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.text import Text
 
 from . import terminal
+from .text import money, printable
 
 if TYPE_CHECKING:
-    from ..pipeline.llm.meter import Meter, Traffic
-    from ..pipeline.llm.prices import Use
+    from ..pipeline.llm.meter import Meter, ModelSpend, Traffic
 
 PLAIN_LINE_SECONDS = 30.0
 LOOK_SECONDS = 0.25
@@ -60,7 +60,7 @@ def progress_lines(stage: str, meter: "Meter") -> list[str]:
     """Return how far a run is and how fast it goes: a line for all, and one for each model where there are several."""
     seconds = max(monotonic() - meter.started, 1e-9)
     if meter.stopping:
-        waiting = f"stopping, waiting for {meter.in_flight:,} calls in flight; Ctrl-C leaves at once"
+        waiting = f"stopping, waiting for {meter.in_flight:,} calls in flight; press Ctrl-C again to exit at once"
         return [f"{stage} {meter.done:,} · {waiting}"]
     uses = {use.model: use for use in list(meter.uses.values())}
     traffic = dict(meter.traffic)
@@ -77,9 +77,9 @@ def progress_lines(stage: str, meter: "Meter") -> list[str]:
     return [" · ".join(whole), *(" · ".join(_of_model(name, one, uses.get(name), seconds)) for name, one in models)]
 
 
-def _of_model(name: str, traffic: "Traffic", use: "Use | None", seconds: float) -> Iterator[str]:
+def _of_model(name: str, traffic: "Traffic", use: "ModelSpend | None", seconds: float) -> Iterator[str]:
     sent = traffic.done - traffic.stored
-    yield from _pace(f"  {terminal.printable(name)}", traffic.done, traffic.total, sent, seconds)
+    yield from _pace(f"  {printable(name)}", traffic.done, traffic.total, sent, seconds)
     if use:
         yield f"{(use.prompt_tokens + use.completion_tokens) / seconds:,.0f} tokens/s"
         yield from _money(use.spent, _projected(traffic, use))
@@ -95,7 +95,7 @@ def _pace(name: str, done: int, total: int | None, sent: int, seconds: float) ->
     yield f"{rate:,.0f} calls/s" if rate >= 10 or not rate else f"{rate:.2g} calls/s"
 
 
-def _projected(traffic: "Traffic", use: "Use | None") -> float:
+def _projected(traffic: "Traffic", use: "ModelSpend | None") -> float:
     """Return what a model will have cost at the end, as far as that is known."""
     sent = traffic.done - traffic.stored
     if not (use and sent and traffic.total):
@@ -105,7 +105,8 @@ def _projected(traffic: "Traffic", use: "Use | None") -> float:
 
 def _money(spent: float, projected: float) -> Iterator[str]:
     if spent:
-        yield f"${spent:.2f} of about ${projected:.2f}" if projected > spent else f"${spent:.2f}"
+        cents = money(round(spent, 2))
+        yield f"{cents} of about {money(round(projected, 2))}" if projected > spent else cents
 
 
 def _counts(counts: dict[str, int]) -> Iterator[str]:
@@ -115,9 +116,9 @@ def _counts(counts: dict[str, int]) -> Iterator[str]:
 def _restraints(traffic: "Traffic") -> Iterator[str]:
     """Yield what keeps calls back: refusals, other failures, a pause or a limit that lasts for longer than a moment."""
     if traffic.throttled:
-        yield f"{traffic.throttled:,} times 429"
+        yield f"{traffic.throttled:,} rate-limited (429)"
     if traffic.retries > traffic.throttled and traffic.last_failure:
-        yield f"last: {terminal.printable(traffic.last_failure[:_REASON_WIDTH])}"
+        yield f"last: {printable(traffic.last_failure[:_REASON_WIDTH])}"
     if 1 <= traffic.wait < math.inf:
         yield f"next call in {_duration(traffic.wait)}"
 

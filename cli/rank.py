@@ -1,11 +1,11 @@
 """prefpipe rank."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from .options import Json, Output
+from .options import Criterion, Json, Output, PositionEffect, logits_of
 from .terminal import show_summary
 
 
@@ -19,37 +19,34 @@ def rank(
         typer.Option(
             help="bradley-terry, borda, davidson, rao-kupper, firth, plackett-luce, win-rate, copeland, minimax, "
             "schulze, kemeny, baldwin, pagerank, rank-centrality, luce-spectral, eigenvector, greedy, kwiksort, elo, "
-            "weng-lin, trueskill, reciprocal-rank or borda-fusion; docs/methods.md says which one when."
+            "weng-lin, trueskill, reciprocal-rank or borda-fusion; docs/methods.md says when to use which."
         ),
     ] = "bradley-terry",
     responses: Annotated[Path | None, typer.Option(help="The responses, to name the candidates' models.")] = None,
-    position_effect: Annotated[
-        str, typer.Option(metavar="LOGITS", help="How much the first slot is favoured; estimate finds it from all.")
-    ] = "estimate",
+    position_effect: PositionEffect = "estimate",
     prior_sd: Annotated[
         float | None,
-        typer.Option(help="The standard deviation of scores expected beforehand, found from all if unset."),
+        typer.Option(help="Standard deviation of the prior on scores; estimated from all prompts if unset."),
     ] = None,
     conflicts: Annotated[
         str,
         typer.Option(
-            help="A pair whose orders name different winners counts as both, as tie, not (drop), for the verdict of "
-            "highest likelihood (needs scores), or for that of the answer of lowest perplexity (needs perplexity)."
+            help="How to count a pair whose two orders name different winners: as both verdicts (both), a tie (tie), "
+            "nothing (drop), the likeliest verdict (likelihood, needs scores), or that of the order with the lower "
+            "perplexity (perplexity, needs perplexity)."
         ),
     ] = "both",
     judge_weight: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=WEIGHT", help="What a judge's votes count; repeat for more.")
+        list[str] | None, typer.Option(metavar="NAME=WEIGHT", help="Weight of a judge's votes; repeat for more.")
     ] = None,
     vote_weight: Annotated[
         str,
         typer.Option(
-            help="What a vote on a pair counts: 1 (none), 3 where its strength is 2 (strength), or its probability for "
-            "either candidate (probability)."
+            help="Weight of a vote on a pair: always 1 (none), 3 for a strength of 2 (strength), or split between the "
+            "candidates by their probabilities (probability)."
         ),
     ] = "none",
-    criterion: Annotated[
-        str | None, typer.Option(help="Rank by the votes on this criterion, where there are several.")
-    ] = None,
+    criterion: Criterion = None,
     json: Json = False,
 ) -> None:
     """Rank each prompt's candidates, with standard errors and consistency measures."""
@@ -68,20 +65,6 @@ def rank(
         criterion=criterion,
     )
     show_summary(summary, output, as_json=json)
-
-
-def logits_of(option: str) -> float | Literal["estimate"]:
-    """Return a position effect, or the wish to have it estimated.
-
-    >>> logits_of("0.4")
-    0.4
-    """
-    if option == "estimate":
-        return "estimate"
-    try:
-        return float(option)
-    except ValueError:
-        raise typer.BadParameter(f"'{option}' is neither a number of logits nor 'estimate'") from None
 
 
 def weights_of(options: list[str]) -> dict[str, float]:

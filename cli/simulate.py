@@ -8,10 +8,12 @@ from .terminal import console
 
 
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8089,
-    host: Annotated[str, typer.Option(help="The address to listen on; loopback unless told otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 picks a free one.")] = 8089,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; only this machine can reach the default.")
+    ] = "127.0.0.1",
     api_key: Annotated[
-        str | None, typer.Option(envvar="PREFPIPE_SIMULATOR_KEY", help="Refuse calls that do not bring this key.")
+        str | None, typer.Option(envvar="PREFPIPE_SIMULATOR_KEY", help="Refuse calls without this key.")
     ] = None,
     trait: Annotated[
         list[str] | None,

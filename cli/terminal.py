@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from .text import aligned, printable
+
 if TYPE_CHECKING:
     from ..pipeline.summary import Summary
 
@@ -74,13 +76,13 @@ def show(text: str) -> None:
     Console(highlight=False, soft_wrap=True, emoji=False).print(printable(text), markup=False)
 
 
-def printable(text: str) -> str:
-    """Return text without control characters: what a model or a server wrote must not steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
+def show_json(value: Any) -> None:
+    """Print a result on stdout as JSON."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 def show_findings(rows: list[tuple[str, str, str]]) -> None:
     """Print what was found beside what is true, on stdout."""
-    table = [("", "found by prefpipe", "true"), *rows]
-    name, found, _ = (max(map(len, column)) for column in zip(*table, strict=True))
-    show("\n" + "\n".join(f"{row[0]:<{name}}   {row[1]:<{found}}   {row[2]}" for row in table))
+    show("\n".join(["", *aligned([("", "found by prefpipe", "true"), *rows])]))

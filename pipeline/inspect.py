@@ -1,11 +1,9 @@
-"""inspect: any table in, what it is out: where it came from, its columns, its rows."""
+"""inspect: what a table is: where it came from, its columns, its rows."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from .formats.rows import Row, rows
@@ -75,32 +73,3 @@ def _kind(columns: dict[str, str]) -> str | None:
         return "preferences"
     fitting = [kind for kind in KINDS.values() if set(kind.needed) <= columns.keys()]
     return max(fitting, key=lambda kind: len(kind.needed)).name if fitting else None
-
-
-def as_json(table: Table) -> str:
-    """Return it as one JSON object."""
-    return msgspec.json.encode(asdict(table)).decode()
-
-
-def as_text(table: Table) -> str:
-    """Return it as plain text, long values cut."""
-    lines = [f"{table.name}: {table.kind or 'a table of no known kind'}, {table.rows:,} rows"]
-    if table.statuses:
-        lines.append("status: " + ", ".join(f"{name} {count:,}" for name, count in table.statuses.items()))
-    if table.provenance:
-        made = table.provenance
-        lines.append(f"made by: prefpipe {made.stage} (version {made.version})")
-        lines += [f"  {name} = {_short(value)}" for name, value in made.settings.items() if value is not None]
-        lines += [f"  from {item['name']} {item.get('sha256', '')[:12]}".rstrip() for item in made.inputs]
-    width = max((len(name) for name in table.columns), default=0)
-    lines += ["", *(f"{name:<{width}}  {kind}" for name, kind in table.columns.items())]
-    for number, row in enumerate(table.sample, start=1):
-        lines += ["", f"row {number}"]
-        lines += [f"  {name:<{width}}  {_short(value)}" for name, value in row.items() if value is not None]
-    return "\n".join(lines)
-
-
-def _short(value: Any, limit: int = 100) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

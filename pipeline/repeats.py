@@ -1,18 +1,17 @@
-"""repeats: a pilot's votes in, how many repeats a wanted reliability needs out."""
+"""repeats: from a pilot's votes, how many repeats a target reliability needs."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .errors import UsageError, did_you_mean
-from .formats.leaderboards import aligned, known
-from .formats.votes import Votes, read_votes
+from .formats.leaderboards import known
+from .formats.votes import Votes, read_votes, some
 from .ranking.codes import Codes, dense
 from .ranking.comparisons import Ballots, pairs_of
 from .ranking.kendall_w import pass_rate_of_random_judge
@@ -125,7 +124,7 @@ def repeats(
     if up_to < 1:
         raise UsageError(f"With --up-to {up_to}, nothing is shown.", "Give 1 or more.")
     read = _by(read_votes(votes, criterion), judge, votes)
-    pilot = _measured(read)
+    pilot, prompts = _measured(read), len(np.unique(read.prompt))
     usable = np.flatnonzero(pilot.rankings > 1)
     if not len(usable) or not pilot.total[usable].sum() > 0:
         tied = " that tells any candidates apart" if len(usable) else ""
@@ -146,7 +145,7 @@ def repeats(
             high=None if high is None else together(high, count),
             correlation=together(one.value, count) ** 0.5,
             calls_a_prompt=count * pilot.questions,
-            calls=round(count * pilot.questions * len(read.prompt_ids)),
+            calls=round(count * pilot.questions * prompts),
             passed_by_chance=None if min_w is None or count < 2 else _passed_by_chance(sizes, count, min_w),
         )
         for count in range(1, up_to + 1)
@@ -160,7 +159,7 @@ def repeats(
         low=low,
         high=high,
         prompts=len(usable),
-        left_out=len(read.prompt_ids) - len(usable),
+        left_out=prompts - len(usable),
         rankings=float(pilot.rankings[usable].mean()),
         questions=pilot.questions,
         min_w=min_w,
@@ -170,14 +169,14 @@ def repeats(
 
 
 def _by(votes: Votes, judge: str | None, path: str | Path) -> Votes:
-    """Return the votes with those by other judges marked as not valid."""
+    """Return the votes by one judge, if it is named."""
     if judge is None:
         return votes
     if judge not in votes.judges:
         raise UsageError(
             f"No vote in {display(path)} is by a judge named '{judge}'.", did_you_mean(judge, votes.judges)
         )
-    return replace(votes, judges=[judge], valid=votes.valid & (votes.judge == votes.judges.index(judge)))
+    return replace(some(votes, votes.judge == votes.judges.index(judge)), judges=[judge])
 
 
 @dataclass(frozen=True)
@@ -230,48 +229,3 @@ def _warnings(votes: Votes, prompts: int, low: float) -> Iterator[str]:
         yield f"The pilot has {prompts:,} prompts that were ranked twice: too few to rely on the interval."
     if not low > 0:
         yield "The rankings may be no more alike than random ones, so that no number of repeats would help."
-
-
-def as_json(plan: RepeatPlan) -> str:
-    """Return it as one JSON object."""
-    return msgspec.json.encode(plan).decode()
-
-
-def as_text(plan: RepeatPlan) -> str:
-    """Return it as plain text: the answer, and a table."""
-    answer = "No number of repeats is expected to reach"
-    if plan.repeats is not None:
-        count, verb = ("repeat", "is") if plan.repeats == 1 else ("repeats", "are")
-        answer = f"{plan.repeats:,} {count}{_range(plan)} {verb} expected to reach"
-    lines = [
-        f"One ranking has a reliability of {plan.reliability:.2f}{_interval(plan.low, plan.high)}, "
-        f"from {plan.rankings:.1f} rankings of each of {plan.prompts:,} prompts.",
-        f"{answer} a reliability of {plan.wanted:g}.",
-        "",
-    ]
-    names = ["repeats", "reliability", "95 % interval", "with infinitely many", "calls a prompt", "calls"]
-    rows = [
-        [
-            str(step.repeats),
-            f"{step.reliability:.2f}",
-            _interval(step.low, step.high).strip(" ()") or "-",
-            f"{step.correlation:.2f}",
-            f"{step.calls_a_prompt:.4g}",
-            f"{step.calls:,}",
-            *([] if plan.min_w is None else ["-" if step.passed_by_chance is None else f"{step.passed_by_chance:.1%}"]),
-        ]
-        for step in plan.steps
-    ]
-    header = names if plan.min_w is None else [*names, f"W ≥ {plan.min_w:g} by chance"]
-    return "\n".join([*lines, *aligned([header, *rows])])
-
-
-def _range(plan: RepeatPlan) -> str:
-    if plan.low is None or plan.fewest == plan.most:
-        return ""
-    most = "more than can be told" if plan.most is None else f"{plan.most:,}"
-    return f" ({plan.fewest:,} to {most})"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"

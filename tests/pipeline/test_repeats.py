@@ -1,7 +1,7 @@
-import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from scipy.stats import rankdata
 from prefpipe.pipeline import generate, judge, repeats
 from prefpipe.pipeline.errors import UsageError
 from prefpipe.pipeline.ranking.kendall_w import pass_rate_of_random_judge
-from prefpipe.pipeline.repeats import RepeatPlan, as_json, as_text
 
 Row = dict[str, Any]
 WriteLines = Callable[[str, Sequence[Row]], Path]
@@ -200,8 +199,6 @@ def test_random_rankings_are_reliable_at_no_number(write_lines: WriteLines) -> N
     assert abs(plan.reliability) < 0.15
     assert plan.most is None
     assert plan.warnings[-1].startswith("The rankings may be no more alike than random ones")
-    if plan.repeats is None:
-        assert "No number of repeats is expected to reach a reliability of 0.9." in as_text(plan)
 
 
 def test_a_small_pilot_is_warned_of(write_lines: WriteLines) -> None:
@@ -238,19 +235,20 @@ def test_votes_without_two_rankings_of_any_prompt_are_refused(write_lines: Write
         repeats(write_lines("tied.jsonl", tied))
 
 
-def test_the_text_says_the_answer_and_the_json_all(write_lines: WriteLines) -> None:
-    plan: RepeatPlan = repeats(write_lines("votes.jsonl", lists(60, 3, 0.6)), min_w=0.7, up_to=3)
-    first, second, _, header, *rows = as_text(plan).splitlines()
-    assert first == (
-        f"One ranking has a reliability of {plan.reliability:.2f} ({plan.low:.2f} to {plan.high:.2f}), "
-        "from 3.0 rankings of each of 60 prompts."
-    )
-    assert (
-        second == f"{plan.repeats} repeats ({plan.fewest} to {plan.most}) are expected to reach a reliability of 0.9."
-    )
-    assert header.split("  ")[-1].strip() == "W ≥ 0.7 by chance"
-    assert len(rows) == 3
-    assert len({len(row) for row in [header, *rows]}) == 1
-    told = json.loads(as_json(plan))
-    assert told["steps"][2]["reliability"] == plan.steps[2].reliability
-    assert told["warnings"] == []
+def test_a_named_judge_is_planned_for_as_if_the_others_had_not_voted(write_lines: WriteLines) -> None:
+    random = np.random.default_rng(0)
+    mine = [
+        {"prompt_id": f"p{prompt}", "judge": "a", "repeat": repeat, "shown": list(pair), "ranks": ranks}
+        for prompt in range(10)
+        for repeat in range(2)
+        for pair in permutations("xyz", 2)
+        for ranks in [[1, 2] if random.random() < 0.7 else [2, 1]]
+    ]
+    others = [
+        {"prompt_id": f"p{prompt}", "judge": "b", "repeat": 0, "shown": list("xyz"), "ranks": [1, 2, 3]}
+        for prompt in range(30)
+    ]
+    alone = repeats(write_lines("mine.jsonl", mine))
+    chosen = repeats(write_lines("all.jsonl", [*others, *mine]), judge="a")
+    assert chosen == alone
+    assert (chosen.questions, chosen.steps[0].calls, chosen.left_out) == (6, 60, 0)
