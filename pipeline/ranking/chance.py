@@ -72,11 +72,13 @@ def agreement_p_values(sums: Sums, items: int) -> Floats:
 
     Each of m rankings is a vector of n mid-ranks, less their mean. Under the null hypothesis each is permuted at
     random, its ties kept. Rankings of ties only carry no information and are left out. Where the others hold no ties
-    and m and n are small, the distribution is enumerated. Elsewhere W is taken to follow the Beta distribution that
-    has its exact mean 1/m and its exact variance, which is 2(m-1)/(m³(n-1)) without ties and
-    2((ΣN)² - ΣN²)/((n-1)m²(ΣN)²) in general, N being a ranking's squared length. Without ties, where m
-    and n are too large to be enumerated, p-values below 0.2 are then off by at most 0.005 (0.01 for more than a hundred
-    rankings of three candidates); with ties and fewer than five candidates by some hundredths.
+    and m and n are small, the distribution is enumerated; where they hold ties, `tied_chance.tied_p_values` does so.
+    Elsewhere W is taken to follow the Beta distribution that has its exact mean 1/m and its exact variance, which is
+    2(m-1)/(m³(n-1)) without ties and 2((ΣN)² - ΣN²)/((n-1)m²(ΣN)²) in general, N being a ranking's squared length;
+    the result is never below the chance that rankings without ties are all the same. Without ties, where m and n are
+    too large to be enumerated, p-values below 0.2 are then off by at most 0.005 (0.01 for more than a hundred rankings
+    of three candidates). With ties that are not enumerated, they are off by some hundredths; with two or three levels
+    only, by up to 0.13.
 
     Args:
         sums: What the rankings of P prompts add up to.
@@ -88,7 +90,7 @@ def agreement_p_values(sums: Sums, items: int) -> Floats:
     different, codes = sums.distinct()
     tails = np.full(len(different.spread), np.nan)
     several = different.counted >= 2
-    untied = several & (different.total == different.counted * _full(items))
+    untied = several & (different.total == different.counted * full_length(items))
     for count in np.unique(different.counted[untied]):
         exact = exact_spread(int(count), items)
         if exact is not None:
@@ -106,8 +108,8 @@ def agreement_p_values(sums: Sums, items: int) -> Floats:
     return tails.take(codes)
 
 
-def _full(items: int) -> int:
-    """Return 4N of a ranking without ties."""
+def full_length(items: int) -> int:
+    """Return 4N of a ranking of so many items without ties, as `Sums` has it."""
     return (items**3 - items) // 3
 
 
@@ -116,7 +118,8 @@ def _beta_tail(spread: Floats, total: Floats, squares: Floats, counted: Floats, 
     variance = 2 * (total**2 - squares) / ((items - 1) * counted**2 * total**2)
     size = mean * (1 - mean) / variance - 1
     size = np.maximum(size, 1e-3)
-    return 1 - beta_cdf(spread / (counted * total), mean * size, (1 - mean) * size)
+    all_equal = np.exp((1 - counted) * float(log_gamma(np.array([items + 1.0]))[0]))
+    return np.maximum(1 - beta_cdf(spread / (counted * total), mean * size, (1 - mean) * size), all_equal)
 
 
 def chance_of_agreement(rankings: int, items: int, w: float) -> float:
@@ -125,7 +128,7 @@ def chance_of_agreement(rankings: int, items: int, w: float) -> float:
         return 1.0
     if w > 1 + _ROUNDING:
         return 0.0
-    full = float(_full(items))
+    full = float(full_length(items))
     spread = (w - _ROUNDING) * rankings**2 * full
     exact = exact_spread(rankings, items)
     if exact is not None:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blocks import over_blocks
-from .chance import Sums, agreement_p_values, chance_of_agreement
+from .chance import Sums, agreement_p_values, chance_of_agreement, full_length
 from .tally import Floats
+from .tied_chance import HEAVILY_TIED, MOST_ITEMS, MOST_RANKINGS, tied_p_values
 
 BLOCK = 8192
 """Prompts looked at together."""
@@ -59,6 +60,7 @@ def kendall_w(rankings: NDArray[Any], present: NDArray[np.bool_] | None = None) 
     bound = given * sums.total
     w = np.divide(sums.spread, bound, out=np.full(prompts, np.nan), where=(bound > 0) & (given > 1))
     p_value = agreement_p_values(sums, items)
+    _enumerate_ties(p_value, rankings, present, sums)
     p_value[np.isnan(p_value) & ~np.isnan(w)] = 1.0
     return Concordance(w, (given * w - 1) / np.maximum(given - 1, 1), np.where(np.isnan(w), np.nan, p_value))
 
@@ -76,6 +78,21 @@ def _doubled(rankings: NDArray[Any], present: NDArray[np.bool_] | None) -> NDArr
     if present is not None:
         doubled *= present.T
     return doubled
+
+
+def _enumerate_ties(p_value: Floats, rankings: NDArray[Any], present: NDArray[np.bool_] | None, sums: Sums) -> None:
+    """Put in exact p-values of rankings with ties, where they are no large work."""
+    items = rankings.shape[2]
+    if items > MOST_ITEMS:
+        return
+    untied = sums.counted * full_length(items)
+    few = (sums.counted <= MOST_RANKINGS.get(items, 0)) | (sums.total <= HEAVILY_TIED * untied)
+    rows = np.flatnonzero((sums.counted > 1) & (sums.total < untied) & few)
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        doubled = _doubled(rankings[some], None if present is None else present[some])
+        exact = tied_p_values(doubled, sums.spread[some])
+        p_value[some] = np.where(np.isnan(exact), p_value[some], exact)
 
 
 def pass_rate_of_random_judge(rankings: int, items: int, least_w: float) -> float:
