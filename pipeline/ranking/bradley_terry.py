@@ -253,7 +253,6 @@ def _fit(likelihood: Likelihood, prior_sd: float, beta: Floats, beta_error: Floa
     """Climb to the mode of each tournament; those that have arrived leave, so that none depends on its neighbours."""
     items, prompts = likelihood.items, likelihood.wins.shape[3]
     precision = prior_sd**-2 if math.isfinite(prior_sd) else 0.0
-    shared = 1 / (precision * items) if precision else 1 / items
     scores, covariance = np.zeros((items, prompts)), np.zeros((items, items, prompts))
     theta, left = likelihood.beginning(), np.arange(prompts)
     for steps in range(MOST_STEPS):
@@ -265,9 +264,13 @@ def _fit(likelihood: Likelihood, prior_sd: float, beta: Floats, beta_error: Floa
         if steps == MOST_STEPS - 1:
             done |= (slope.gradient * step).sum(0) < NEGLIGIBLE_GAIN
         if done.any():
-            inverted = inverse(slope.curvature[:, :, done])
+            curvature = slope.curvature[:, :, done]
+            # The prior alone holds the common level, and a wide one nearly not: what is added holds it as firmly as the
+            # votes hold the differences, so that subtracting it leaves their digits.
+            held = np.einsum("iip->p", curvature) / items
+            inverted = inverse(curvature + held / items)
             scores[:, left[done]] = theta[:, done] - theta[:, done].mean(0)
-            covariance[:, :, left[done]] = inverted - shared
+            covariance[:, :, left[done]] = inverted - 1 / (items * ((precision or 1.0) + held))
             for judge in np.flatnonzero(beta_error):
                 moved = product(inverted, slope.mixed(slope.weight[judge][:, :, done])) * beta_error[judge]
                 covariance[:, :, left[done]] += moved[:, None] * moved

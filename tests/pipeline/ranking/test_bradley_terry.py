@@ -198,3 +198,13 @@ def test_one_large_tournament_converges() -> None:
     wins = random.binomial(100, chance).astype(float)[None]
     fit = bradley_terry(tally_of(wins * (1 - np.eye(60))))
     assert np.corrcoef(fit.scores[0], strength)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("prior_sd", [100.0, 1e4, 1e6])
+@pytest.mark.parametrize("rounds", [1, 50, 10_000])
+def test_errors_keep_their_digits_however_wide_the_prior(prior_sd: float, rounds: int) -> None:
+    wins = np.random.default_rng(0).integers(3, 9, (1, 5, 5)) * rounds * (1 - np.eye(5))
+    likeliest, wide = bradley_terry(tally_of(wins), prior_sd=math.inf), bradley_terry(tally_of(wins), prior_sd=prior_sd)
+    assert wide.scores == pytest.approx(likeliest.scores, abs=3 / prior_sd**2 + 1e-9)
+    assert wide.standard_errors == pytest.approx(likeliest.standard_errors, rel=3 / prior_sd**2 + 1e-9)
+    assert wide.covariance.sum(2) == pytest.approx(0, abs=1e-9)
