@@ -14,15 +14,15 @@ from .borda import borda
 from .bradley_terry import bradley_terry, logistic
 from .comparisons import Ballots
 from .condorcet import copeland, minimax, schulze
-from .davidson import davidson, davidson_given, davidson_stretch
+from .davidson import davidson_given, davidson_stretch
 from .eigenvector import eigenvector
 from .firth import firth
 from .fusion import borda_fusion, reciprocal_rank_fusion
 from .judge_effects import tallies_of_judges
 from .kemeny import kemeny
 from .pooled import Shared
-from .rao_kupper import rao_kupper, rao_kupper_given, rao_kupper_stretch
-from .shared_ties import TieModel
+from .rao_kupper import rao_kupper_given, rao_kupper_stretch
+from .shared_ties import TieModel, dropped, lost_by_first, won_by_first
 from .sorting import greedy, kwiksort
 from .spectral import luce_spectral, pagerank, rank_centrality
 from .tally import Floats, Tally
@@ -143,14 +143,14 @@ METHODS = {
         _davidson,
         corrects_position=True,
         has_prior=True,
-        ties=TieModel(davidson, davidson_given, davidson_stretch),
+        ties=TieModel(davidson_given, (dropped,), davidson_stretch),
         link=_logits,
     ),
     "rao-kupper": Method(
         _rao_kupper,
         corrects_position=True,
         has_prior=True,
-        ties=TieModel(rao_kupper, rao_kupper_given, rao_kupper_stretch),
+        ties=TieModel(rao_kupper_given, (lost_by_first, won_by_first), rao_kupper_stretch),
         link=lambda lead, shared: rao_kupper_link(lead, shared.tie),
     ),
     "firth": Method(_firth, link=_logits),

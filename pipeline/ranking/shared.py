@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from .codes import Codes
 from .judge_effects import JudgeEffects, all_judges, drawn_together
 from .methods import Method
 from .pooled import DIGITS, Shared, estimate_prior_sd, estimate_shared
-from .shared_ties import TieModel, estimate_ties, padded, stretched
+from .shared_ties import TieModel, estimate_ties, padded, position_of, stretched
 from .tally import Tally
 
 Batch = Sequence[Tally]
@@ -69,11 +70,7 @@ def _with_ties(
     found = estimate_ties(model, together, resolved, prior_sd=shared.prior_sd, stretch=stretch, position_effect=known)
     of_all = Shared(found.position_effect, found.position_error, found.prior_sd, found.tie)
 
-    def alone(tallies: list[Tally]) -> tuple[float, float]:
-        fit = model.fit(padded(tallies), prior_sd=found.prior_sd, position=True)
-        return fit.position or 0.0, fit.position_error or 0.0
-
-    own = _own_effects(alone, voted, of_source) if known is None else None
+    own = _own_effects(partial(position_of, model), voted, of_source) if known is None else None
     if own is None:
         return of_all
     apart = [padded(tallies) for tallies in zip(*(scored or voted), strict=True)]

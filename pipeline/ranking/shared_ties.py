@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from .davidson import TieFit
+from .pooled import DIGITS, estimate_shared
 from .tally import Floats, Tally
 
 CELLS = 4_000_000
@@ -34,12 +35,6 @@ class SharedTies:
     prior_sd: float
 
 
-class Fit(Protocol):
-    """A model with ties whose parameters are all estimated, such as `davidson`."""
-
-    def __call__(self, tally: Tally, *, prior_sd: float = ..., position: bool = ...) -> TieFit: ...
-
-
 class Given(Protocol):
     """The same where the position effect is known, such as `davidson_given`."""
 
@@ -53,15 +48,32 @@ class TieModel:
     """A model with ties.
 
     Attributes:
-        fit: It with all parameters estimated.
         given: It with the position effect known.
+        without_ties: Ways to make decisions of ties, or nothing, after which votes follow the model of Bradley and
+            Terry, with position effects whose mean is that of this model.
         stretch: How many times further apart than in a model in which a tie is half a win for each its scores are, near
             equality, for a tie parameter.
     """
 
-    fit: Fit
     given: Given
+    without_ties: tuple[Callable[[Tally], Tally], ...]
     stretch: Callable[[float], float]
+
+
+def dropped(tally: Tally) -> Tally:
+    """Return comparisons without ties: where wins and losses of a model stand in the ratio e to the margin."""
+    return Tally(tally.first_wins, tally.second_wins, np.zeros_like(tally.first_ties))
+
+
+def lost_by_first(tally: Tally) -> Tally:
+    """Return comparisons with ties lost by the earlier slot, as if it were less favoured by a model's threshold."""
+    lost = tally.first_ties.transpose(0, 2, 1)
+    return Tally(tally.first_wins, tally.second_wins + lost, np.zeros_like(tally.first_ties))
+
+
+def won_by_first(tally: Tally) -> Tally:
+    """Return comparisons with ties won by the earlier slot, as if it were more favoured by as much."""
+    return Tally(tally.first_wins + tally.first_ties, tally.second_wins, np.zeros_like(tally.first_ties))
 
 
 def estimate_ties(
@@ -84,18 +96,23 @@ def estimate_ties(
         stretch: Whether that is of scores in which a tie is half a win for each, which are nearer to each other.
         position_effect: β where it is known.
     """
-    voted = padded(as_voted)
-    error, spread = 0.0, stretched(model, [voted], position_effect or 0.0, prior_sd) if stretch else prior_sd
+    voted, error = list(as_voted), 0.0
     if position_effect is None:
-        found = model.fit(voted, prior_sd=spread, position=True)
-        position_effect, error = found.position or 0.0, found.position_error or 0.0
-        if as_scored is None:
-            return SharedTies(found.tie, position_effect, error, spread)
-    if as_scored is not None:
-        voted = padded(as_scored)
-        spread = stretched(model, [voted], position_effect, prior_sd) if stretch else prior_sd
-    tie = model.given(voted, tie=None, position=position_effect, prior_sd=spread).tie
+        position_effect, error = position_of(model, voted)
+    scored = padded(voted if as_scored is None else as_scored)
+    spread = stretched(model, [scored], position_effect, prior_sd) if stretch else prior_sd
+    tie = model.given(scored, tie=None, position=position_effect, prior_sd=spread).tie
     return SharedTies(tie, position_effect, error, spread)
+
+
+def position_of(model: TieModel, tallies: Sequence[Tally]) -> tuple[float, float]:
+    """Return the position effect that tournaments of any size share, and its standard error, which is no less.
+
+    A joint fit with the scores would be biased, as `pooled` explains.
+    """
+    found = [estimate_shared([decided(tally) for tally in tallies]) for decided in model.without_ties]
+    effect = sum(shared.position_effect for shared in found) / len(found)
+    return round(effect, DIGITS), round(sum(shared.position_error for shared in found) / len(found), DIGITS)
 
 
 def stretched(model: TieModel, tallies: Sequence[Tally], position: float | Sequence[float], prior_sd: float) -> float:

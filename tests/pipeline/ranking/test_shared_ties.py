@@ -2,15 +2,12 @@ import numpy as np
 import pytest
 
 from prefpipe.pipeline.ranking.bradley_terry import bradley_terry
-from prefpipe.pipeline.ranking.davidson import davidson, davidson_given, davidson_stretch
-from prefpipe.pipeline.ranking.rao_kupper import rao_kupper, rao_kupper_given, rao_kupper_stretch
-from prefpipe.pipeline.ranking.shared_ties import TieModel, estimate_ties, padded
-from prefpipe.pipeline.ranking.tally import Tally
+from prefpipe.pipeline.ranking.methods import METHODS
+from prefpipe.pipeline.ranking.shared_ties import TieModel, estimate_ties, padded, position_of
+from prefpipe.pipeline.ranking.tally import Floats, Tally
 
-MODELS = {
-    "davidson": TieModel(davidson, davidson_given, davidson_stretch),
-    "rao-kupper": TieModel(rao_kupper, rao_kupper_given, rao_kupper_stretch),
-}
+MODELS = {name: method.ties for name, method in METHODS.items() if method.ties is not None}
+EFFECT = 0.6
 
 
 def counted(prompts: int, items: int, seed: int) -> Tally:
@@ -19,23 +16,37 @@ def counted(prompts: int, items: int, seed: int) -> Tally:
     return Tally(first * 2.0, second * 1.0, tied * 1.0)
 
 
-def joined(one: Tally, other: Tally) -> Tally:
-    parts = zip((one.first_wins, one.second_wins, one.first_ties), vars(other).values(), strict=True)
-    return Tally(*(np.concatenate(pair) for pair in parts))
+def chances(name: str, margin: Floats) -> tuple[Floats, Floats]:
+    """Of a win of the first slot, and of a tie."""
+    if name == "davidson":
+        total = np.exp(margin / 2) + np.exp(-margin / 2) + 0.5
+        return np.exp(margin / 2) / total, 0.5 / total
+    won, lost = 1 / (1 + 1.6 * np.exp(-margin)), 1 / (1 + 1.6 * np.exp(margin))
+    return won, 1 - won - lost
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_the_position_effect_is_found_without_bias_from_pairs_in_both_orders(name: str, spread: float) -> None:
+    random = np.random.default_rng(0)
+    theta = random.normal(0, spread, (6000, 4))
+    won, tied = chances(name, theta[:, :, None] - theta[:, None] + EFFECT)
+    luck, apart = random.random(won.shape), ~np.eye(4, dtype=bool)
+    first, ties = (luck < won) & apart, (luck >= won) & (luck < won + tied) & apart
+    second = (apart & ~first & ~ties).transpose(0, 2, 1)
+    tally = Tally(*(votes.astype(np.float64) for votes in (first, second, ties)))
+    effect, error = position_of(MODELS[name], [tally])
+    assert error < 0.02
+    assert effect == pytest.approx(EFFECT, abs=3 * error)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_what_is_estimated_together_gives_the_same_scores_when_given(model: TieModel) -> None:
+def test_swapping_all_slots_turns_the_effect(model: TieModel) -> None:
     tally = counted(40, 4, 1)
-    whole = model.fit(tally, position=True)
-    shared = estimate_ties(model, [joined(counted(40, 4, 1), counted(0, 4, 0))], None, prior_sd=2.5)
-    assert shared.tie == pytest.approx(whole.tie)
-    assert shared.position_effect == pytest.approx(whole.position)
-    assert shared.position_error == pytest.approx(whole.position_error)
-    part = Tally(tally.first_wins[:7], tally.second_wins[:7], tally.first_ties[:7])
-    given = model.given(part, tie=shared.tie, position=shared.position_effect)
-    assert given.scores == pytest.approx(whole.scores[:7], abs=1e-6)
-    assert (given.standard_errors <= whole.standard_errors[:7] + 1e-9).all()
+    swapped = Tally(tally.second_wins, tally.first_wins, tally.first_ties.transpose(0, 2, 1))
+    plain, turned = position_of(model, [tally]), position_of(model, [swapped])
+    assert turned[0] == pytest.approx(-plain[0], abs=1e-5)
+    assert turned[1] == pytest.approx(plain[1], abs=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
