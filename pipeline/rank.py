@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -40,8 +41,11 @@ from .writing import ROW_GROUP_ROWS, TableWriter, provenance_of
 ESTIMATION_CELLS = 1_000_000
 """Pairs of candidates from which shared parameters are estimated: some twenty thousand prompts of seven candidates.
 
-They leave a position effect uncertain by 0.003 logits; of larger files, every n-th prompt is used.
+They leave a position effect uncertain by 0.003 logits; of larger files, about one prompt in n is used.
 """
+
+MOST = 1e6
+"""The largest standard deviation and weight, and one over the least: beyond it, rounding would make the scores."""
 
 MOST_THREADS = 8
 """Portions in work at the same time, each with some tens of megabytes; numpy lets go of the interpreter meanwhile."""
@@ -109,8 +113,10 @@ def rank(
             f"{method} takes every vote for as much as any other, so judges cannot have weights.",
             "Leave the weights out, or rank with bradley-terry.",
         )
-    if prior_sd is not None and not 0 < prior_sd < math.inf:
-        raise UsageError(f"Scores cannot have a standard deviation of {prior_sd:g}.", "Give a positive number.")
+    if prior_sd is not None and not 1 / MOST <= prior_sd <= MOST:
+        raise UsageError(
+            f"Scores cannot have a standard deviation of {prior_sd:g}.", f"Give a positive number up to {MOST:,.0f}."
+        )
     known = None if position_effect == "estimate" else position_effect or 0.0
     if known is not None and not (isinstance(known, float | int) and math.isfinite(known)):
         raise UsageError(f"A position effect cannot be {position_effect}.", "Give a number of logits, or 'estimate'.")
@@ -176,8 +182,10 @@ def _sources(votes: Votes, weights: Mapping[str, float] | None) -> tuple[Codes, 
     for name, weight in weights.items():
         if name not in votes.judges:
             raise UsageError(f"No vote is by a judge named '{name}'.", did_you_mean(name, votes.judges))
-        if not 0 < weight < math.inf:
-            raise UsageError(f"The judge '{name}' cannot weigh {weight:g}.", "Give a positive number.")
+        if not 1 / MOST <= weight <= MOST:
+            raise UsageError(
+                f"The judge '{name}' cannot weigh {weight:g}.", f"Give a positive number up to {MOST:,.0f}."
+            )
     by_judge = np.array([float(weights.get(name, 1)) for name in votes.judges])
     return of_vote, keys // repeats, by_judge[keys // repeats]
 
@@ -201,8 +209,13 @@ def _shared(votes: Votes, counting: Counting, method: Method, known: float | Non
 
 
 def _portions(votes: Votes, every: int = 1) -> Iterator[Portion]:
-    items = np.diff(votes.candidates)
-    return portions(items, votes.prompt, votes.sizes, np.arange(len(items)) % every == 0)
+    """Yield portions of all prompts, or of about one in so many, which their ids choose, whatever their order."""
+    chosen = None
+    if every > 1:
+        hashes = np.array([crc32(name.encode()) for name in votes.prompt_ids.to_pylist()])
+        chosen = hashes % every == 0
+        chosen[hashes.argmin()] = True
+    return portions(np.diff(votes.candidates), votes.prompt, votes.sizes, chosen)
 
 
 def _sample(votes: Votes, counting: Counting, of_source: Codes, conflicts: str) -> Iterator[list[Tally]]:

@@ -75,8 +75,8 @@ def measure(
 ) -> Measured:
     """Rank each prompt's candidates and say how far the votes agree.
 
-    Positions and the rankings of repeats are those of the votes as they are; scores, and what follows from majorities,
-    those of the votes as they should count.
+    Scores and shortcomings are those of the votes as they should count; all that is said of consistency is of the votes
+    as they are.
 
     Args:
         ballots: The valid votes, as they are.
@@ -111,7 +111,7 @@ def measure(
         concordance=concordance,
         agreement=ranking_agreement(repeats.rankings, repeats.present),
         positions=facts.positions,
-        transitivity=transitivity(counted),
+        transitivity=transitivity(facts.tally),
         repeat_consistency=within,
         judge_consistency=between,
     )

@@ -1,6 +1,6 @@
 """Leaderboards of those models that were compared with each other, from all comparisons."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from . import leaderboards
 from .codes import Codes
 from .elo_limit import SCALE
 from .head_to_head import HeadToHead, head_to_head, parts_of
-from .leaderboards import RESOLUTION, Estimate, estimate
+from .leaderboards import IN_LOGITS, RESOLUTION, WITH_OTHERS_BEATEN, Estimate, estimate
 from .peer_rank import Peers, estimate_by_peers
 from .places import places
 from .prompt_bootstrap import draw_prompts
@@ -94,6 +94,9 @@ def _board(comparisons: Comparisons, members: Codes, settings: Settings) -> Boar
     found = found.reordered(order)
     resolution = RESOLUTION.get(settings.method, 0.0)
     sure = standings(found.scores, found.drawn, groups=grouped.groups, resolution=resolution)
+    if settings.method not in IN_LOGITS:
+        highest = len(members) - 1 if settings.method in WITH_OTHERS_BEATEN else 1
+        sure = replace(sure, low=np.clip(sure.low, 0, highest), high=np.clip(sure.high, 0, highest))
     return Board(members[order], ranks, found, sure, grouped.prompts, grouped.groups, peers)
 
 

@@ -31,14 +31,14 @@ def borda(ballots: Ballots, prompts: int, items: int) -> Borda:
     ties with, so that tied candidates share the mean of their points. The points are stretched by (n-1)/(k-1): a ballot
     over all n counts as it stands, from 0 to n-1 points; a vote on one pair gives n-1 or 0, so that their mean is n-1
     times the share of comparisons won. Means are weighted as the ballots are. Standard errors take ballots as
-    independent; with pairwise votes they are a little too wide, because part of the spread between ballots comes from
-    the different opponents. Conflicting votes cancel. Missing pairs leave a mean over fewer opponents, which is fair
-    only where all met like ones.
+    independent, and a weight as that many of them; with pairwise votes they are a little too wide, because part of the
+    spread between ballots comes from the different opponents. Conflicting votes cancel. Missing pairs leave a mean over
+    fewer opponents, which is fair only where all met like ones.
 
     Source:
         Black (1976), Public Choice 28, 1–15, for partial ballots and ties.
     """
-    moments = np.zeros((4, prompts * items))
+    moments = np.zeros((3, prompts * items))
     for votes, shown, ranks in by_size(ballots):
         ranked = ranks > 0
         others = ranked.sum(1, keepdims=True) - 1
@@ -52,15 +52,13 @@ def borda(ballots: Ballots, prompts: int, items: int) -> Borda:
         cells = (ballots.prompt[votes][:, None] * items + shown)[valid]
         weight = np.ones(len(votes)) if ballots.weight is None else ballots.weight[votes]
         weight = np.broadcast_to(weight[:, None], ranks.shape)[valid]
-        parts = weight, weight * stretched, weight * stretched**2, weight**2
+        parts = weight, weight * stretched, weight * stretched**2
         moments += [np.bincount(cells, part, minlength=prompts * items) for part in parts]
-    total, sums, squares, squared_weights = moments
+    total, sums, squares = moments
     known = np.where(total > 0, total, 1)
     mean = sums / known
-    unequal = squared_weights / known**2  # one over the number of ballots, where they weigh the same
-    several = unequal < 1 - _ROUNDING
-    spread = np.maximum(squares / known - mean**2, 0)
-    variance = spread * unequal / np.where(several, 1 - unequal, 1)
+    several = total > 1 + _ROUNDING
+    variance = np.maximum(squares / known - mean**2, 0) / np.where(several, known - 1, 1)
     mean[total == 0] = np.nan
     variance[(total == 0) | ~several | (variance < _ROUNDING)] = np.nan
     return Borda(mean.reshape(prompts, items), np.sqrt(variance).reshape(prompts, items))

@@ -36,6 +36,9 @@ METHODS = ("bradley-terry", "robust", "davidson", "rao-kupper", "elo", "win-rate
 IN_LOGITS = frozenset({"bradley-terry", "robust", "davidson", "rao-kupper", "elo", "rank-centrality", "luce-spectral"})
 """Methods whose scores are logits, so that only differences mean something."""
 
+WITH_OTHERS_BEATEN = frozenset({"borda", "copeland"})
+"""Methods whose scores are numbers of other models; those of the rest, but for logits, are shares of one."""
+
 WITH_POSITION = frozenset({"bradley-terry", "robust", "davidson", "rao-kupper"})
 """Methods that estimate how much the earlier slot is favoured; to the others both slots are the same."""
 

@@ -6,7 +6,8 @@ from .codes import Codes
 from .comparisons import Ballots
 from .tally import Floats
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-12
+"""Two ratings that differ by less, as a share of the larger one, are equal but for rounding."""
 
 
 def ballots_of_ratings(prompt: Codes, source: Codes, item: Codes, rating: Floats, items: int) -> Ballots:
@@ -29,7 +30,8 @@ def ballots_of_ratings(prompt: Codes, source: Codes, item: Codes, rating: Floats
     order = np.lexsort((-mean, keys // items))
     begins = np.zeros(len(keys), bool)
     begins[starts] = True
-    falls = np.r_[True, np.diff(mean[order]) < -_ROUNDING][: len(keys)] | begins
+    ordered = mean[order]
+    falls = np.r_[True, ordered[:-1] - ordered[1:] > rounding_of(ordered[:-1], ordered[1:])][: len(keys)] | begins
     place = np.arange(len(keys))
     best = np.maximum.accumulate(np.where(falls, place, 0))
     ranks = np.empty(len(keys), np.int64)
@@ -42,3 +44,8 @@ def ballots_of_ratings(prompt: Codes, source: Codes, item: Codes, rating: Floats
         keys % items,
         ranks,
     )
+
+
+def rounding_of(ratings: Floats, others: Floats) -> Floats:
+    """Return how far equal ratings may differ, because they are means, by rounding."""
+    return ROUNDING * np.maximum(np.abs(ratings), np.abs(others))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .codes import Codes, dense, position_in_group
 from .comparisons import Ballots, Pairs, by_size
+from .tally import Floats
 
 _ROUNDING = 1e-9
 
@@ -53,7 +54,8 @@ def rankings_of_repeats(ballots: Ballots, pairs: Pairs, prompts: int, items: int
             target = groups[members[whole]]
             rankings[target[:, None], shown[whole]] = doubled_midranks(-ranks[whole])
             complete[target] = True
-    _add_pairwise(groups, pairs, rankings, complete)
+    share = None if ballots.placed.all() else np.where(ballots.placed, 1.0, 0.5)[pairs.vote]
+    _add_pairwise(groups, pairs, share, rankings, complete)
     incomplete = np.bincount(keys[(votes > 0) & ~complete] // sources, minlength=prompts)
     chosen = np.flatnonzero(complete)
     return padded(rankings[chosen], keys[chosen] // sources, keys[chosen] % sources, incomplete)
@@ -81,11 +83,16 @@ def small(items: int) -> type[np.signedinteger[Any]]:
     return np.int8 if items < 64 else np.int32
 
 
-def _add_pairwise(groups: Codes, pairs: Pairs, rankings: NDArray[Any], complete: NDArray[np.bool_]) -> None:
-    """Fill in the rankings that follow from several votes together."""
+def _add_pairwise(
+    groups: Codes, pairs: Pairs, share: Floats | None, rankings: NDArray[Any], complete: NDArray[np.bool_]
+) -> None:
+    """Fill in the rankings that follow from several votes together.
+
+    A comparison that stands there in both orders, because nobody saw one, counts half (M,) in each.
+    """
     items = rankings.shape[1]
     group = groups[pairs.vote]
-    enough = np.bincount(group, minlength=len(rankings)) >= items * (items - 1) / 2
+    enough = np.bincount(group, share, minlength=len(rankings)) >= items * (items - 1) / 2
     code = np.flatnonzero(enough & ~complete) if items > 1 else np.zeros(0, np.int64)
     row_of_group = np.full(len(rankings), -1)
     row_of_group[code] = np.arange(len(code))
@@ -95,9 +102,11 @@ def _add_pairwise(groups: Codes, pairs: Pairs, rankings: NDArray[Any], complete:
     low, high = np.where(forward, pairs.first, pairs.second), np.where(forward, pairs.second, pairs.first)
     cell = ((row * items + low) * items + high)[used]
     won = np.where(forward, pairs.outcome, -pairs.outcome)[used]
-    shape = (len(code), items, items)
-    met = np.bincount(cell, minlength=len(code) * items * items).reshape(shape)
-    lead = np.bincount(cell, won, minlength=len(code) * items * items).reshape(shape) / np.maximum(met, 1)
+    part = None if share is None else share[used]
+    shape, size = (len(code), items, items), len(code) * items * items
+    met = np.bincount(cell, part, minlength=size).reshape(shape)
+    total = np.bincount(cell, won if part is None else won * part, minlength=size).reshape(shape)
+    lead = total / np.where(met > 0, met, 1)
     covered = (met > 0).sum((1, 2)) == items * (items - 1) // 2
     points = (lead.sum(2) - lead.sum(1))[covered]
     rankings[code[covered]] = doubled_midranks(points)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from .codes import Codes
+from .ratings import rounding_of
 from .tally import Floats
-
-_ROUNDING = 1e-9
 
 
 def score_conflict_ratio(
@@ -49,8 +48,8 @@ def score_conflict_ratio(
     sides = np.stack([pairs // size, pairs // (size * size) * size + pairs % size])
     places = np.minimum(np.searchsorted(keys, sides), len(keys) - 1)
     known = (keys[places] == sides).all(0)
-    lead = mean[places[0]] - mean[places[1]]
-    expected = np.where(np.abs(lead) > _ROUNDING, np.sign(lead), 0.0)
+    one, other = mean[places]
+    expected = np.where(np.abs(one - other) > rounding_of(one, other), np.sign(one - other), 0.0)
     owner = np.searchsorted(candidates, pairs % size, side="right") - 1
     compared = np.bincount(owner[known], minlength=prompts)
     conflicts = np.bincount(owner[known & (verdict != expected)], minlength=prompts)

@@ -271,7 +271,7 @@ def test_a_weight_of_two_is_the_same_votes_twice(write_lines: WriteLines, method
     ("options", "sentence", "hint"),
     [
         ({"judge_weights": {"anna": 2}}, "No vote is by a judge named 'anna'.", "Did you mean 'ana'?"),
-        ({"judge_weights": {"ana": 0}}, "The judge 'ana' cannot weigh 0.", "Give a positive number."),
+        ({"judge_weights": {"ana": 0}}, "The judge 'ana' cannot weigh 0.", "Give a positive number up to 1,000,000."),
         ({"conflicts": "ties"}, "Conflicts cannot count as 'ties'.", "Did you mean 'tie'?"),
         ({"criterion": "tone"}, "votes.jsonl has no vote by the criterion 'tone'.", "name no criterion"),
         (

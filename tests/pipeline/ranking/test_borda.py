@@ -82,10 +82,11 @@ def test_a_weighted_ballot_counts_like_several_in_the_mean() -> None:
     assert borda(weighted, 1, 3).scores == pytest.approx(borda(copied, 1, 3).scores)
 
 
-def test_equal_weights_leave_standard_errors_as_they_are() -> None:
-    ballots = ballots_of([([0, 1, 2], [1, 2, 3]), ([2, 0, 1], [1, 2, 3]), ([1, 2, 0], [1, 1, 3])])
-    plain, heavy = borda(ballots, 1, 3), borda(replace(ballots, weight=np.full(3, 4.0)), 1, 3)
-    assert heavy.standard_errors == pytest.approx(plain.standard_errors)
+def test_standard_errors_take_a_weight_as_so_many_ballots() -> None:
+    votes = [([0, 1, 2], [1, 2, 3]), ([2, 0, 1], [1, 2, 3]), ([1, 2, 0], [1, 1, 3])]
+    heavy = borda(replace(ballots_of(votes), weight=np.array([4.0, 2.0, 1.0])), 1, 3)
+    copied = borda(ballots_of([votes[0]] * 4 + [votes[1]] * 2 + [votes[2]]), 1, 3)
+    assert heavy.standard_errors == pytest.approx(copied.standard_errors)
     assert np.isnan(borda(replace(ballots_of([([0, 1], [1, 2])]), weight=np.array([5.0])), 1, 2).standard_errors).all()
 
 
