@@ -124,10 +124,15 @@ def _borda_fusion(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
 
 
 def _without_errors(rule: Callable[[Tally], Any]) -> Callable[[Ballots, Tally, Shared], Scored]:
-    """Return the scores of a rule that knows nothing of chance."""
+    """Return the scores of a rule that knows nothing of chance.
+
+    A candidate that was compared with none, while others were compared, has no score: such rules would put it anywhere,
+    some of them first.
+    """
 
     def score(_: Ballots, tally: Tally, __: Shared) -> Scored:
-        return rule(tally).scores, None
+        met = tally.points.sum(2) + tally.points.sum(1) > 0
+        return np.where(met | ~met.any(1, keepdims=True), rule(tally).scores, np.nan), None
 
     return score
 

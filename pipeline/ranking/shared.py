@@ -76,7 +76,7 @@ def _with_ties(
     apart = [padded(tallies) for tallies in zip(*(scored or voted), strict=True)]
     spread = stretched(model, apart, own.effects, shared.prior_sd) if stretch else shared.prior_sd
     tie = model.given(*apart, tie=None, position=own.effects, prior_sd=spread).tie
-    return replace(of_all, prior_sd=spread, tie=tie, of_judges=own)
+    return replace(of_all, prior_sd=spread, tie=round(tie, DIGITS), of_judges=own)
 
 
 def _own_effects(

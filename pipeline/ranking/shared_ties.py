@@ -102,7 +102,7 @@ def estimate_ties(
     scored = padded(voted if as_scored is None else as_scored)
     spread = stretched(model, [scored], position_effect, prior_sd) if stretch else prior_sd
     tie = model.given(scored, tie=None, position=position_effect, prior_sd=spread).tie
-    return SharedTies(tie, position_effect, error, spread)
+    return SharedTies(round(tie, DIGITS), position_effect, error, spread)
 
 
 def position_of(model: TieModel, tallies: Sequence[Tally]) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def position_of(model: TieModel, tallies: Sequence[Tally]) -> tuple[float, float
 def stretched(model: TieModel, tallies: Sequence[Tally], position: float | Sequence[float], prior_sd: float) -> float:
     """Return the prior's standard deviation on the model's scale, from that of scores in which a tie is half a win."""
     tie = model.given(*tallies, tie=None, position=position, prior_sd=prior_sd).tie
-    return prior_sd * min(model.stretch(tie), MOST_STRETCH)
+    return round(prior_sd * min(model.stretch(tie), MOST_STRETCH), DIGITS)
 
 
 def padded(tournaments: Iterable[Tally]) -> Tally:
