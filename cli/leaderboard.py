@@ -7,7 +7,7 @@ import typer
 
 from .options import Criterion, PositionEffect, ResultJson, logits_of
 from .terminal import show, show_json, show_summary
-from .text import aligned
+from .text import aligned, shortened
 
 if TYPE_CHECKING:
     from ..pipeline.leaderboard import Board, Flagged, Leaderboard, Peer, Standing
@@ -48,7 +48,9 @@ def leaderboard(
         str, typer.Option(help="logit, or elo for points, 400 of which are odds of ten to one.")
     ] = "logit",
     anchor: Annotated[str | None, typer.Option(help="The model fixed at 0 logits or 1000 points.")] = None,
-    draws: Annotated[int, typer.Option(help="How many times to resample the prompts, for the errors.")] = 100,
+    draws: Annotated[
+        int, typer.Option(help="How many times to resample the prompts, for the errors: 20 or more.")
+    ] = 100,
     seed: Annotated[int, typer.Option(help="Random seed for the draws.")] = 0,
     json: ResultJson = False,
 ) -> None:
@@ -77,7 +79,7 @@ def leaderboard(
     if json:
         show_json(json_of(found))
     elif str(output) != "-":
-        show("\n".join(lines_of(found)))
+        show(lines_of(found))
     if found.summary:
         show_summary(found.summary, output or Path("-"))
 
@@ -107,7 +109,7 @@ def lines_of(found: "Leaderboard") -> list[str]:
 
 
 def _title(found: "Leaderboard", board: "Board", parts: int) -> str:
-    title = "all prompts" if board.value is None else f"{found.by}: {board.value}"
+    title = "all prompts" if board.value is None else f"{found.by}: {shortened(board.value)}"
     if not board.part:
         return f"{title}, compared with no other model"
     return f"{title}, part {board.part} of {parts}" if parts > 1 else title
@@ -120,7 +122,7 @@ def _cells(standing: "Standing", decimals: int) -> list[str]:
         interval = f"{standing.low:.{decimals}f} to {standing.high:.{decimals}f}"
     return [
         "-" if standing.rank is None else str(low) if low == high else f"{low}-{high}",
-        standing.model,
+        shortened(standing.model),
         "-" if standing.score is None else f"{standing.score:.{decimals}f}",
         interval,
         "-" if standing.win_rate is None else f"{standing.win_rate:.1%}",
@@ -131,14 +133,14 @@ def _cells(standing: "Standing", decimals: int) -> list[str]:
 
 def _peer(peer: "Peer") -> list[str]:
     error = "-" if peer.error is None else f"{peer.error:.2f}"
-    return [peer.judge, f"{peer.weight:.2f}", error, "yes" if peer.competes else "no"]
+    return [shortened(peer.judge), f"{peer.weight:.2f}", error, "yes" if peer.competes else "no"]
 
 
 def _judges(found: "Leaderboard") -> list[str]:
     rows = [["judge", "comparisons", "kappa", "flagged"]]
     for one in found.judges:
         kappa = "-" if one.kappa is None else f"{one.kappa:.2f}"
-        rows.append([one.judge, f"{one.comparisons:,}", kappa, f"{one.flagged or 0:,}"])
+        rows.append([shortened(one.judge), f"{one.comparisons:,}", kappa, f"{one.flagged or 0:,}"])
     shown = rows if found.flagged is not None else [row[:-1] for row in rows]
     return _first(aligned(shown, left={0}), len(found.judges), "judges")
 
@@ -147,7 +149,8 @@ def _flagged(flagged: list["Flagged"]) -> list[str]:
     rows = [["flagged votes of", "for", "against", "comparisons", "won", "expected", "corrupted"]]
     for one in flagged:
         shares = (f"{share:.0%}" for share in (one.seen, one.expected, one.suspicion))
-        rows.append([one.judge, one.winner, one.loser, f"{one.comparisons:,}", *shares])
+        names = (shortened(name) for name in (one.judge, one.winner, one.loser))
+        rows.append([*names, f"{one.comparisons:,}", *shares])
     return _first(aligned(rows, left={0}), len(flagged), "groups of flagged votes")
 
 

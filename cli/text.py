@@ -2,10 +2,22 @@
 
 from collections.abc import Collection, Sequence
 
+from rich.cells import cell_len
+
+LONGEST_NAME = 60
+
 
 def printable(text: str) -> str:
     """Return text without control characters: what a model or a server wrote must not steer the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
+
+
+def shortened(name: str) -> str:
+    """Return a name that fits into a table: the beginning and the end of a long one, which tell names apart."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = LONGEST_NAME // 2
+    return f"{name[:half]}…{name[1 - half :]}"
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int] | None = None) -> list[str]:
@@ -16,14 +28,16 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int] | None = None) 
         left: The columns that are aligned to the left, all others to the right; all columns if None.
     """
     cells = [[printable(cell).replace("\n", "�") for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if left is None or place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        spaces = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        padded = [
+            cell + space if left is None or place in left else space + cell
+            for place, (cell, space) in enumerate(zip(row, spaces, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return lines
 
 
 def money(amount: float) -> str:

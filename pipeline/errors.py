@@ -6,8 +6,11 @@ PrefpipeError
 └── WaitingError  batches are still under way; the same command collects them later (exit code 75)
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
+
+MOST_LISTED = 30
 
 
 class PrefpipeError(Exception):
@@ -40,12 +43,23 @@ class WaitingError(PrefpipeError):
     label = "waiting"
 
 
-def did_you_mean(word: str, known: list[str]) -> str | None:
-    """Return the hint for a mistyped word: the nearest known one, or all of them where there are few.
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return the hint for a mistyped word: the nearest known one, or else those that are known.
 
     >>> did_you_mean("bordo", ["borda", "elo"])
     "Did you mean 'borda'?"
     """
-    if near := get_close_matches(word, known, n=1):
-        return f"Did you mean '{near[0]}'?"
-    return f"Known are: {', '.join(known)}." if known else None
+    names = [name for name in known if name.strip()]
+    if near := get_close_matches(word, names, n=1):
+        return f"Did you mean '{listed(near)}'?"
+    return f"Known: {listed(names)}." if names else None
+
+
+def listed(names: Iterable[str], most: int = MOST_LISTED) -> str:
+    """Return names on one line, whatever they hold, the first of them where they are very many.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b, …'
+    """
+    lines = [" ".join(name.split()) for name in names]
+    return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 from .formats import dpo
 from .formats.responses import read_candidates
 from .formats.rows import Row
@@ -77,7 +77,7 @@ def export(
     """
     for name, value, known in (("format", format, tuple(FORMATS)), ("ties", ties, TIES)):
         if value not in known:
-            raise UsageError(f"There is no --{name} {value}.", f"Known: {', '.join(known)}.")
+            raise UsageError(f"There is no --{name} {value}.", did_you_mean(value, known))
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     chosen_pairs = _pairs(kept, ties, seed, counts, dropped)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import RunError, UsageError
+from .errors import RunError, UsageError, did_you_mean
 from .formats.responses import candidate_counts, read_candidates
 from .formats.rows import Row
 from .ids import vote_id
@@ -214,11 +214,11 @@ def check_options(
         UsageError: A judge or an option cannot be used, or not together with another.
     """
     if protocol not in PROTOCOLS:
-        raise UsageError(f"There is no protocol '{protocol}'.", f"Known: {', '.join(PROTOCOLS)}.")
+        raise UsageError(f"There is no protocol '{protocol}'.", did_you_mean(protocol, PROTOCOLS))
     if orders not in ORDERS:
-        raise UsageError(f"There is no choice of orders '{orders}'.", f"Known: {', '.join(ORDERS)}.")
+        raise UsageError(f"There is no choice of orders '{orders}'.", did_you_mean(orders, ORDERS))
     if verdicts not in VERDICTS:
-        raise UsageError(f"There is no form of verdicts '{verdicts}'.", f"Known: {', '.join(VERDICTS)}.")
+        raise UsageError(f"There is no form of verdicts '{verdicts}'.", did_you_mean(verdicts, VERDICTS))
     if repeats < 1:
         raise UsageError(f"With {repeats} repeats, nothing is asked.", "Ask once or more.")
     if logprobs and not PROTOCOLS[protocol].MENU:

@@ -24,6 +24,7 @@ from .formats.leaderboards import (
     known,
     table_rows,
     unranked,
+    warnings_of_boards,
 )
 from .formats.metadata import values_of
 from .formats.shown import Shown, read_shown
@@ -48,7 +49,8 @@ __all__ = ["Board", "Flagged", "Leaderboard", "Peer", "Standing", "leaderboard"]
 
 SCALES = ("logit", "elo")
 MOST_MODELS = 500
-MOST_NAMED = 5
+FEWEST_DRAWS = 20
+MOST_DRAWS = 100_000
 ROUNDING = 1e-9
 MARKED_BIAS = 0.05
 """How far from one half the first slot's share may lie before a user of a method that ignores slots is warned."""
@@ -84,13 +86,14 @@ def leaderboard(
             None takes it as 0. Only the models of comparisons heed it.
         scale: "logit", or "elo" for points of which 400 are odds of ten to one, around 1000.
         anchor: The model whose score is fixed, at 0 logits or 1000 points; without it, their mean is.
-        draws: How often prompts are drawn.
-        seed: What the draws depend on.
+        draws: How often prompts are drawn, from `FEWEST_DRAWS` to `MOST_DRAWS`.
+        seed: What the draws depend on, from 0.
 
     Raises:
         UsageError: A file or an option cannot be used.
     """
-    effect = _check(method, position_effect, scale, anchor, draws)
+    effect = _check(method, position_effect, scale, anchor)
+    _check_draws(draws, seed)
     if by is not None and responses is None:
         raise UsageError("Prompts can be told apart by a column only with the responses.", "Give --responses.")
     settings = {
@@ -115,10 +118,7 @@ def leaderboard(
         how = Settings(method, effect, scale == "elo", number, draws, seed, contestant)
         read, said = _compared(shown, method, None if contestant is None else of_others(contestant))
         if not len(read.prompt):
-            own = " other than the judge" if contestant is not None else ""
-            raise UsageError(
-                f"No vote in {display(votes)} compares two models{own}.", "See their columns status and error."
-            )
+            raise _nothing_compared(votes, _left_out(shown, said, said, how), how)
         agreement = judge_agreement(read, seed=seed)
         suspicious = suspects(read) if method == "robust" else None
         comparisons, compares = read, said
@@ -170,26 +170,45 @@ def _compared(shown: Shown, method: str, counts: Counts | None) -> tuple[Compari
 
 
 def _check(
-    method: str, position_effect: float | Literal["estimate"] | None, scale: str, anchor: str | None, draws: int
+    method: str, position_effect: float | Literal["estimate"] | None, scale: str, anchor: str | None
 ) -> float | None:
     """Check the options; return the position effect where it is known."""
     if method not in METHODS:
-        raise UsageError(f"There is no method '{method}'.", did_you_mean(method, list(METHODS)))
+        raise UsageError(f"There is no method '{method}'.", did_you_mean(method, METHODS))
     if scale not in SCALES:
-        raise UsageError(f"There is no scale '{scale}'.", did_you_mean(scale, list(SCALES)))
+        raise UsageError(f"There is no scale '{scale}'.", did_you_mean(scale, SCALES))
     if method not in IN_LOGITS and (scale != "logit" or anchor is not None):
         raise UsageError(
             f"The scores of {method} have a unit of their own, so they take neither --scale nor --anchor.",
             f"Methods that do: {', '.join(name for name in METHODS if name in IN_LOGITS)}.",
         )
-    if draws < 2:
-        raise UsageError(f"With --draws {draws}, no error can be estimated.", "Draw 100 times or more.")
     effect = None if position_effect == "estimate" else position_effect or 0.0
     if effect is not None and not (isinstance(effect, float | int) and math.isfinite(effect)):
         raise UsageError(f"A position effect cannot be {position_effect}.", "Give a number of logits, or 'estimate'.")
     if effect and method != "bradley-terry":
         raise UsageError(f"{method} takes no given position effect.", "Give it to bradley-terry, or have it estimated.")
     return effect
+
+
+def _check_draws(draws: int, seed: int) -> None:
+    if not FEWEST_DRAWS <= draws <= MOST_DRAWS:
+        raise UsageError(
+            f"--draws {draws:,} lies outside {FEWEST_DRAWS} to {MOST_DRAWS:,}.",
+            "100 draws are enough for most purposes.",
+        )
+    if seed < 0:
+        raise UsageError(f"--seed {seed} is negative.", "Give 0 or more.")
+
+
+def _nothing_compared(votes: str | Path, dropped: dict[str, int], how: Settings) -> UsageError:
+    others = " other than the judge" if how.contestant is not None else ""
+    silent = dropped["without a verdict"]
+    hints = {
+        "without a verdict": f"Votes without a verdict: {silent:,}; their columns status and error may say why.",
+        "on the judge's own answers": "Judges do not count on their own answers; use bradley-terry.",
+    }
+    hint = hints.get(max(dropped, key=dropped.__getitem__), "Votes must rank answers of two different models.")
+    return UsageError(f"No vote in {display(votes)} compares two models{others}.", hint)
 
 
 def _check_models(models: Sequence[str], votes: str | Path, anchor: str | None, *, by_name: bool) -> None:
@@ -201,7 +220,7 @@ def _check_models(models: Sequence[str], votes: str | Path, anchor: str | None, 
             hint,
         )
     if anchor is not None and anchor not in models:
-        raise UsageError(f"There is no model '{anchor}' to fix.", did_you_mean(anchor, list(models)))
+        raise UsageError(f"There is no model '{anchor}' to fix.", did_you_mean(anchor, models))
 
 
 def _boards(
@@ -323,14 +342,13 @@ def _summary(
     compares: Flags,
     dropped: dict[str, int],
 ) -> Summary:
-    overall = [board for board in result.boards if board.value is None]
-    best = overall[0]
+    best = result.boards[0]
     prompts = int(np.count_nonzero(np.bincount(shown.prompt[compares])))
     figures: dict[str, Figure] = {
         "models": len(shown.models),
         "prompts": prompts,
         "comparisons": round(counted.met.sum() / 2),
-        "boards": len(result.boards),
+        "boards": sum(board.part > 0 for board in result.boards),
         "position_effect": best.position_effect,
         "position_effect_error": best.position_error,
         "tie_parameter": best.tie,
@@ -343,7 +361,7 @@ def _summary(
         rows_out=int(compares.sum()),
         dropped=dropped,
         figures={name: figure for name, figure in figures.items() if figure is not None},
-        warnings=tuple(_warnings(overall, result, counted, anchor, prompts)),
+        warnings=tuple(_warnings(result, counted, anchor, prompts)),
     )
 
 
@@ -368,24 +386,10 @@ def _left_out(shown: Shown, said: Flags, compares: Flags, how: Settings) -> dict
     }
 
 
-def _warnings(
-    overall: list[Board], result: Leaderboard, counted: HeadToHead, anchor: str | None, prompts: int
-) -> Iterator[str]:
-    ranked = [board for board in overall if board.part]
-    if len(ranked) > 1:
-        yield (
-            f"The models fall into {len(ranked)} parts that were never compared with each other: "
-            "scores and ranks of different parts cannot be compared."
-        )
-    if uncompared := [standing.model for board in overall if not board.part for standing in board.standings]:
-        names = ", ".join(uncompared[:MOST_NAMED]) + (", …" if len(uncompared) > MOST_NAMED else "")
-        yield f"{len(uncompared):,} of the models were compared with no other, so they have no rank: {names}."
+def _warnings(result: Leaderboard, counted: HeadToHead, anchor: str | None, prompts: int) -> Iterator[str]:
+    yield from warnings_of_boards(result.boards, anchor)
     if prompts < 2:
         yield "All votes are on one prompt, so nothing is known of what other prompts would say."
-    if anchor is not None:
-        without = sum(anchor not in {standing.model for standing in board.standings} for board in result.boards)
-        if without:
-            yield f"{anchor} is not on {without:,} of {len(result.boards):,} boards: there, the scores' mean is fixed."
     first_won, decisive = round(counted.first_slot[0]), round(sum(counted.first_slot))
     low, high = wilson_interval(first_won, decisive) if decisive else (0.5, 0.5)
     if result.method not in WITH_POSITION and max(low - 0.5, 0.5 - high) > MARKED_BIAS:

@@ -152,7 +152,7 @@ def test_every_method_keeps_candidates_and_verdicts_together(tmp_path: Path, pro
     answers = pl.read_parquet(responses).with_columns(quality=pl.col("response_id").replace_strict(known))
     qualities = answers.pivot(on="model", index="prompt_id", values="quality")
     for method in OF_MODELS:
-        [board] = leaderboard(votes, responses=responses, method=method, draws=2).boards
+        [board] = leaderboard(votes, responses=responses, method=method, draws=20).boards
         for standing in board.standings:
             for against in standing.against:
                 share = against.wins / (against.wins + against.losses)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 
 Message = dict[str, str]
 
@@ -44,7 +44,7 @@ def _message(item: Any, number: int, place: str) -> Message:
         raise UsageError(f"{place}: message {number} has no role.", "Each message needs 'role' and 'content'.")
     role, content = item["role"], item.get("content")
     if role not in ROLES:
-        raise UsageError(f"{place}: message {number} has the unknown role '{role}'.", f"Known: {', '.join(ROLES)}.")
+        raise UsageError(f"{place}: message {number} has the unknown role '{role}'.", did_you_mean(role, ROLES))
     if not isinstance(content, str):
         raise UsageError(
             f"{place}: message {number} has no text as its content.",

@@ -1,11 +1,14 @@
 """Leaderboards as plain values and as rows of a table."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..errors import listed
 from ..summary import Figure, Summary
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -239,12 +242,40 @@ def figures_of_judges(board: Leaderboard) -> dict[str, Figure]:
     if board.agreement is not None:
         figures |= {"judges": len(board.judges), "judges_alpha": board.agreement.alpha}
     if peers := board.boards[0].peers:
-        lightest = [f"{peer.judge} {peer.weight:.2f}" for peer in peers[:-6:-1]]
-        figures["judge_weights"] = ", ".join(lightest) + (", …" if len(peers) > 5 else "")
+        lightest = listed((f"{peer.judge} {peer.weight:.2f}" for peer in reversed(peers)), MOST_NAMED)
+        figures["judge_weights"] = f"of part 1: {lightest}" if parts_of(board.boards) > 1 else lightest
     if board.flagged is not None:
         flagged = sum(one.flagged or 0 for one in board.judges)
         figures |= {"flagged": flagged, "flagged_share": flagged / sum(one.comparisons for one in board.judges)}
     return figures
+
+
+def parts_of(boards: Sequence[Board]) -> int:
+    """Return how many groups of models were never compared with each other, on all prompts."""
+    return max(board.part for board in boards if board.value is None)
+
+
+def warnings_of_boards(boards: Sequence[Board], anchor: str | None) -> Iterator[str]:
+    """Yield what to know of models that are not on one board with all others."""
+    if (parts := parts_of(boards)) > 1:
+        yield (
+            f"The models fall into {parts} parts that were never compared with each other: "
+            "scores and ranks of different parts cannot be compared."
+        )
+    if uncompared := [standing.model for board in boards if not board.part for standing in board.standings]:
+        one = len(uncompared) == 1
+        yield (
+            f"{len(uncompared):,} of the models {'was' if one else 'were'} compared with no other, "
+            f"so {'it has' if one else 'they have'} no rank: {listed(uncompared, MOST_NAMED)}."
+        )
+    if anchor is not None:
+        with_ranks = [board for board in boards if board.part]
+        without = sum(anchor not in {standing.model for standing in board.standings} for board in with_ranks)
+        if without:
+            yield (
+                f"{listed([anchor])} is not on {without:,} of {len(with_ranks):,} boards: "
+                "there, the scores' mean is fixed."
+            )
 
 
 def table_rows(leaderboard: Leaderboard) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from .codes import Codes
 from .responses import read_candidates
 
 NONE = "(none)"
-"""What stands for a column that a prompt lacks, or that is null there."""
+"""What stands for a column that a prompt lacks, or that is null there; a text that says so is no other value."""
 
 MOST_VALUES = 200
 _NAMES = ("prompt_id", "metadata")
@@ -30,15 +30,16 @@ def values_of(responses: str | Path, column: str, prompt_ids: pa.Array) -> tuple
     Texts stand as they are, other values as JSON. The value that says that there is none comes last.
 
     Raises:
-        UsageError: The file is no table of responses, no prompt has the column, or it has more than `MOST_VALUES`.
+        UsageError: The file is no table of responses, no prompt has the column, a prompt has two values, or there are
+            more than `MOST_VALUES`.
     """
     values: dict[str, int] = {}
     columns: set[str] = set()
     told, codes = [], []
     for ids, metadata in _rows(responses):
         # The responses to a prompt mostly stand together, and bring the same.
-        new = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
-        first = pa.array(np.concatenate([[True], new]))
+        new = pc.or_(pc.not_equal(ids[1:], ids[:-1]), _differ(metadata[1:], metadata[:-1]))
+        first = pa.array(np.concatenate([[True], new.to_numpy(zero_copy_only=False)]))
         texts = metadata.filter(first).dictionary_encode(null_encoding="encode")
         known = [_code(text, column, values, columns, responses) for text in texts.dictionary.to_pylist()]
         told.append(ids.filter(first))
@@ -51,10 +52,30 @@ def values_of(responses: str | Path, column: str, prompt_ids: pa.Array) -> tuple
     if column not in columns:
         hint = did_you_mean(column, sorted(columns)) or "Its prompts bring no columns of their own."
         raise UsageError(f"No prompt of {display(responses)} has a column '{column}'.", hint)
+    of_row, ids = np.concatenate(codes), pa.concat_arrays(told)
+    _check_one_each(ids, of_row, [*values, NONE], column, responses)
     ordered = sorted(values)
     place = np.array([*(ordered.index(value) for value in values), len(ordered)], np.int32)
-    rows = pc.index_in(prompt_ids, value_set=pa.concat_arrays(told)).fill_null(-1).to_numpy()
-    return np.where(rows < 0, len(ordered), place[np.concatenate(codes)[rows]]), [*ordered, NONE]
+    rows = pc.index_in(prompt_ids, value_set=ids).fill_null(-1).to_numpy()
+    return np.where(rows < 0, len(ordered), place[of_row[rows]]), [*ordered, NONE]
+
+
+def _differ(one: pa.Array, other: pa.Array) -> pa.Array:
+    """Tell where texts differ; null is like null alone."""
+    return pc.or_(pc.fill_null(pc.not_equal(one, other), False), pc.xor(one.is_null(), other.is_null()))
+
+
+def _check_one_each(ids: pa.Array, codes: Codes, names: list[str], column: str, path: str | Path) -> None:
+    """Refuse a prompt (R,) that has two values."""
+    first = pc.index_in(ids, value_set=ids).to_numpy()
+    differs = codes != codes[first]
+    if differs.any():
+        row = int(differs.argmax())
+        raise UsageError(
+            f"{display(path)}: the responses to the prompt {ids[row]} differ in the column '{column}': "
+            f"{names[codes[first[row]]]} and {names[codes[row]]}.",
+            "Boards are by a column of the prompts, which is the same for all responses to a prompt.",
+        )
 
 
 def _code(text: str | None, column: str, values: dict[str, int], columns: set[str], path: str | Path) -> int:
@@ -71,7 +92,7 @@ def _code(text: str | None, column: str, values: dict[str, int], columns: set[st
     if value is None:
         return -1
     name = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return values.setdefault(name, len(values))
+    return -1 if name == NONE else values.setdefault(name, len(values))
 
 
 def _rows(path: str | Path) -> Iterator[tuple[pa.Array, pa.Array]]:

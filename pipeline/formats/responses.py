@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..ids import response_id
 from ..provenance import Provenance
 from ..reading import BATCH_ROWS, display, is_parquet, open_parquet, parquet_batches, read, table_of
@@ -144,5 +144,6 @@ def _completed_row(row: Row, place: str, seen: Counter[int]) -> Row:
         filled["status"] = Status.OK if content else Status.ERROR
         filled["error"] = filled["error"] or (None if content else "the file holds no text here")
     elif filled["status"] not in list(Status):
-        raise UsageError(f"{place}: the status '{filled['status']}' is unknown.", f"Known: {', '.join(Status)}.")
+        hint = did_you_mean(str(filled["status"]), Status)
+        raise UsageError(f"{place}: the status '{filled['status']}' is unknown.", hint)
     return filled

@@ -96,7 +96,7 @@ class _Rows:
     file: str
     first: int
 
-    def refuse(self, bad: Flags, problem: str, hint: str) -> None:
+    def refuse(self, bad: Flags, problem: str, hint: str | None) -> None:
         """Raise an error for the first bad row, if there is one."""
         if bad.any():
             raise UsageError(f"{self.file}, row {self.first + int(bad.argmax()):,}: {problem}.", hint)
@@ -153,7 +153,8 @@ def _valid(status: pa.DictionaryArray, says_something: Flags, rows: _Rows) -> Fl
     code = status.indices.fill_null(len(names)).to_numpy()
     strange = ~known[code]
     if strange.any():
-        rows.refuse(strange, f"the status '{status[int(strange.argmax())]}' is unknown", f"Known: {', '.join(Status)}.")
+        name = status[int(strange.argmax())].as_py()
+        rows.refuse(strange, f"the status '{name}' is unknown", did_you_mean(name, Status))
     return np.where(code == len(names), says_something, kinds[code]) if status.null_count else kinds[code]
 
 

@@ -1,4 +1,5 @@
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -117,6 +118,36 @@ def test_votes_by_several_criteria_are_ranked_by_the_one_that_is_named(prefpipe:
         done = prefpipe("leaderboard", "votes.jsonl", "--criterion", criterion, "--json")
         [board] = json.loads(done.stdout)["boards"]
         assert (board["standings"][0]["model"], board["standings"][0]["wins"]) == (best, 3)
+
+
+def test_a_value_with_a_line_break_leaves_the_title_on_one_line(prefpipe: Run) -> None:
+    votes = [{"prompt_id": p, "judge": "ana", "shown": ["a", "b"], "ranks": [1, 2]} for p in "pq"]
+    answers = [
+        {"prompt": p, "prompt_id": p, "response_id": m, "model": m, "content": m, "k": "x\ny"}
+        for p in "pq"
+        for m in "ab"
+    ]
+    Path("votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in votes))
+    Path("responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
+    done = prefpipe("leaderboard", "votes.jsonl", "--responses", "responses.jsonl", "--by", "k")
+    assert "k: x y" in done.stdout.splitlines()
+
+
+def test_the_page_shows_what_its_commands_print(prefpipe: Run) -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "leaderboard.md").read_text("utf-8")
+    section = page[page.index("### Judges who compete") : page.index("# How many repeats to ask for")]
+    shown = [line.removeprefix("    ") for line in section.splitlines() if line.startswith("    ")]
+    commands = [line for line in shown if line.startswith("prefpipe ")]
+    assert [command.split()[1] for command in commands] == ["generate", "judge", "leaderboard"]
+    for command in commands:
+        done = prefpipe(*shlex.split(command.replace("prompts/demo.jsonl", f"'{root}/prompts/demo.jsonl'"))[1:])
+        assert done.returncode == 0
+    seen = done.stdout.splitlines()
+    for method in ("robust", "bradley-terry"):
+        again = ("leaderboard", "votes.parquet", "--responses", "responses.parquet", "--method", method)
+        seen += prefpipe(*again).stdout.splitlines()
+    assert [line for line in shown if line not in {*commands, *seen}] == []
 
 
 def test_the_help_names_every_method_and_the_page_describes_it(prefpipe: Run) -> None:

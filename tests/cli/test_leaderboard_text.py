@@ -90,6 +90,23 @@ def test_a_name_cannot_steer_the_terminal_or_break_the_table() -> None:
     assert "a�[31m�b" in row
 
 
+def test_a_very_long_name_leaves_the_numbers_in_sight_and_is_whole_in_json() -> None:
+    name = "a" * 300
+    board = Board(None, 1, [standing(name, 1, 0.0)], 1, peers=[Peer(name, True, 1.0, None)])
+    judges = [Judge(name, 1, None, 1), Judge("b", 1, None, 0)]
+    flagged = [Flagged(name, name, name, 3, 0.9, 0.25, 1e-9, 0.97)]
+    found = Leaderboard("robust", "logit", None, [board], judges, None, flagged)
+    lines = lines_of(found)
+    assert len([line for line in lines if "…" in line]) == 4
+    assert max(map(len, lines)) < 250
+    assert told(found)["boards"][0]["standings"][0]["model"] == name
+
+
+def test_a_very_long_value_leaves_its_title_short() -> None:
+    boards = [FIRST, Board("a" * 300, 1, FIRST.standings, 1)]
+    assert lines_of(Leaderboard("elo", "logit", "k", boards))[5] == f"k: {'a' * 30}…{'a' * 29}"
+
+
 def test_what_is_known_of_judges_stands_below_the_boards() -> None:
     peers = [Peer("best", True, 1.25, 0.125), Peer("ana", False, 1.0, None)]
     judges = [Judge("ana", 1200, None, 0), Judge("best", 34, 0.456, 3)]

@@ -139,7 +139,7 @@ def test_a_value_of_another_kind_is_refused_with_file_table_and_key(line: str, s
     [
         ('max_tokens_name = "max_token"', "Did you mean 'max_tokens'?"),
         ('response_format = "json_scheme"', "Did you mean 'json_schema'?"),
-        ('response_format = "xml"', "Known are: json_schema, none."),
+        ('response_format = "xml"', "Known: json_schema, none."),
     ],
 )
 def test_a_choice_that_is_none_is_refused_with_the_nearest_one(line: str, hint: str) -> None:

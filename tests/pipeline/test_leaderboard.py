@@ -287,9 +287,9 @@ def test_the_output_is_a_leaderboard_table_and_says_how_it_was_made(write_lines:
 
 def test_methods_that_ignore_slots_warn_of_a_biased_judge(write_lines: WriteLines) -> None:
     votes = write_lines("votes.jsonl", simulated(60, beta=2.0))
-    [warning] = summary(leaderboard(votes, method="win-rate", draws=5)).warnings
+    [warning] = summary(leaderboard(votes, method="win-rate", draws=20)).warnings
     assert "does not correct for that" in warning
-    assert summary(leaderboard(votes, draws=5)).warnings == ()
+    assert summary(leaderboard(votes, draws=20)).warnings == ()
 
 
 def test_an_anchor_that_is_not_on_every_board_is_told(write_lines: WriteLines) -> None:
@@ -298,14 +298,25 @@ def test_an_anchor_that_is_not_on_every_board_is_told(write_lines: WriteLines) -
     assert summary(found).warnings[-1] == "x is not on 1 of 2 boards: there, the scores' mean is fixed."
 
 
+def test_models_without_a_rank_are_no_board_to_be_counted(write_lines: WriteLines) -> None:
+    found = summary(leaderboard(write_lines("votes.jsonl", [*simulated(10), vote("z", [1])]), anchor="z"))
+    assert found.figures["boards"] == 1
+    assert found.warnings == (
+        "1 of the models was compared with no other, so it has no rank: z.",
+        "z is not on 1 of 1 boards: there, the scores' mean is fixed.",
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "sentence", "hint"),
     [
         ({"method": "bradly-terry"}, "There is no method 'bradly-terry'.", "Did you mean 'bradley-terry'?"),
         ({"scale": "elos"}, "There is no scale 'elos'.", "Did you mean 'elo'?"),
-        ({"anchor": "d"}, "There is no model 'd' to fix.", "Known are: a, b, c."),
+        ({"anchor": "d"}, "There is no model 'd' to fix.", "Known: a, b, c."),
         ({"by": "topic"}, "Prompts can be told apart by a column only with the responses.", "Give --responses."),
-        ({"draws": 1}, "With --draws 1, no error can be estimated.", "Draw 100 times or more."),
+        ({"draws": 19}, "--draws 19 lies outside 20 to 100,000.", "100 draws are enough for most purposes."),
+        ({"draws": 100_001}, "--draws 100,001 lies outside 20 to 100,000.", "100 draws are enough for most purposes."),
+        ({"seed": -1}, "--seed -1 is negative.", "Give 0 or more."),
         (
             {"method": "borda", "scale": "elo"},
             "The scores of borda have a unit of their own, so they take neither --scale nor --anchor.",
@@ -333,9 +344,20 @@ def test_an_option_that_cannot_be_used_is_refused_and_nothing_written(
     assert not Path("out.parquet").exists()
 
 
-def test_votes_that_compare_nothing_are_refused(write_lines: WriteLines) -> None:
-    with pytest.raises(UsageError, match=r"No vote in .* compares two models."):
-        leaderboard(write_lines("votes.jsonl", [vote("ab", None), vote("a", [1])]))
+@pytest.mark.parametrize(
+    ("rows", "hint"),
+    [
+        ([vote("ab", None), vote("a", [1])], "Votes without a verdict: 1; their columns status and error may say why."),
+        ([vote("a", [1]), vote("b", [1])], "Votes must rank answers of two different models."),
+        ([vote("ab", [1, None])], "Votes must rank answers of two different models."),
+    ],
+)
+def test_votes_that_compare_nothing_are_refused_with_what_they_lack(
+    write_lines: WriteLines, rows: list[Row], hint: str
+) -> None:
+    with pytest.raises(UsageError, match=r"No vote in .* compares two models.") as refusal:
+        leaderboard(write_lines("votes.jsonl", rows))
+    assert refusal.value.hint == hint
 
 
 def test_too_many_models_are_refused(write_lines: WriteLines) -> None:

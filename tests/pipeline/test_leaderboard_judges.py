@@ -67,7 +67,7 @@ def test_the_bad_judge_agrees_with_nobody(peers: Path) -> None:
 
 def test_a_judge_who_does_not_compete_has_the_mean_weight(write_lines: WriteLines) -> None:
     rows = [vote(pair, [1, 2], p, by) for p in range(5) for by in ("a", "b", "ana") for pair in ("ab", "ac", "bc")]
-    found = leaderboard(write_lines("votes.jsonl", rows), method="peer-rank", draws=5)
+    found = leaderboard(write_lines("votes.jsonl", rows), method="peer-rank", draws=20)
     assert found.boards[0].peers is not None
     assert [(one.judge, one.competes, one.weight) for one in found.boards[0].peers] == [
         ("a", True, 2),
@@ -96,8 +96,17 @@ def test_peer_rank_without_two_judges_who_compete_is_refused(
 
 def test_votes_on_own_answers_alone_leave_nothing_to_rank_by(write_lines: WriteLines) -> None:
     rows = [vote("ab", [1, 2], 0, by) for by in "ab"]
-    with pytest.raises(UsageError, match="compares two models other than the judge"):
+    with pytest.raises(UsageError, match="compares two models other than the judge") as refusal:
         leaderboard(write_lines("votes.jsonl", rows), method="peer-rank")
+    assert refusal.value.hint == "Judges do not count on their own answers; use bradley-terry."
+
+
+def test_the_summary_says_of_which_part_it_gives_the_weights(write_lines: WriteLines) -> None:
+    rows = [vote(pair, [1, 2], p, by) for p in range(3) for by in "abcx" for pair in ("ab", "ac", "bc")]
+    rows += [vote("xy", [1, 2], p, by) for p in range(3) for by in "abc"]
+    found = leaderboard(write_lines("votes.jsonl", rows), method="peer-rank", draws=20)
+    assert [board.part for board in found.boards] == [1, 2]
+    assert summary(found).figures["judge_weights"].startswith("of part 1: c 0.00, ")
 
 
 @pytest.mark.parametrize("method", ["peer-rank", "robust"])
@@ -111,9 +120,9 @@ def test_neither_the_order_of_rows_nor_lists_and_ratings_disturb_judges(write_li
     ]
     rows += [vote("bcd", [1, 2, 3], p, "a") for p in range(6)]
     rows += [vote(name, None, 3, by, scores=[float(ord(name))]) for by in "ab" for name in "bcd"]
-    one = leaderboard(write_lines("one.jsonl", rows), method=method, draws=10)
+    one = leaderboard(write_lines("one.jsonl", rows), method=method, draws=20)
     rng.shuffle(rows)
-    other = leaderboard(write_lines("other.jsonl", rows), method=method, draws=10)
+    other = leaderboard(write_lines("other.jsonl", rows), method=method, draws=20)
     assert [standing.model for standing in one.boards[0].standings] == [
         standing.model for standing in other.boards[0].standings
     ]
@@ -149,7 +158,7 @@ def test_robust_leaves_out_bought_votes_tells_whose_they_are_and_ranks_as_if_the
     write_lines: WriteLines,
 ) -> None:
     rows = bought()
-    found = leaderboard(write_lines("votes.jsonl", rows), method="robust", draws=10)
+    found = leaderboard(write_lines("votes.jsonl", rows), method="robust", draws=20)
     assert found.flagged is not None
     assert {(one.judge, one.winner, one.loser) for one in found.flagged} == {("z", "f", "a"), ("z", "f", "b")}
     assert all(one.comparisons == 120 and one.seen == 1 and one.expected < 0.3 for one in found.flagged)
@@ -157,15 +166,15 @@ def test_robust_leaves_out_bought_votes_tells_whose_they_are_and_ranks_as_if_the
     assert summary(found).dropped["flagged as corrupted"] == summary(found).figures["flagged"] == 240
     assert summary(found).figures["flagged_share"] == pytest.approx(240 / len(rows))
     honest = [row for row in rows if row["judge"] != "z" or set(row["shown"]) not in ({"a", "f"}, {"b", "f"})]
-    alone = leaderboard(write_lines("honest.jsonl", honest), draws=10)
+    alone = leaderboard(write_lines("honest.jsonl", honest), draws=20)
     assert found.boards == alone.boards
 
 
 def test_robust_without_corrupted_votes_is_bradley_terry(write_lines: WriteLines) -> None:
     votes = write_lines("votes.jsonl", [row for row in bought(20) if row["judge"] != "z"])
-    found = leaderboard(votes, method="robust", draws=10)
+    found = leaderboard(votes, method="robust", draws=20)
     assert found.flagged == []
-    assert found.boards == leaderboard(votes, draws=10).boards
+    assert found.boards == leaderboard(votes, draws=20).boards
 
 
 def test_one_judge_is_compared_with_nobody(write_lines: WriteLines) -> None:

@@ -58,6 +58,12 @@ def test_what_is_no_conversation_to_answer_is_refused_with_its_place(value: obje
     assert error.value.hint
 
 
+def test_a_mistyped_role_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError) as refusal:
+        conversation([{"role": "asistant", "content": "a"}, ASKED], PLACE)
+    assert refusal.value.hint == "Did you mean 'assistant'?"
+
+
 @given(JSON)
 def test_any_json_is_a_conversation_or_a_sentence_about_it(value: object) -> None:
     try:

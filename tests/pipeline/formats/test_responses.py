@@ -117,7 +117,7 @@ def test_other_columns_travel_along_as_metadata(write_lines: WriteLines) -> None
         ({**ROW, "content": ["Hi!"]}, "line 2: 'content' is not a text"),
         ({**ROW, "status": "fine"}, "line 2: the status 'fine' is unknown"),
         ({**ROW, "status": []}, "line 2: the status '\\[\\]' is unknown"),
-        ({**ROW, "sample": "first"}, "line 2: 'sample' is \"first\", where a responses table has int32"),
+        ({**ROW, "sample": "first"}, "line 2: 'sample' is \"first\", where a responses table has a whole number"),
         ({**ROW, "sample": 10**20}, "line 2: 'sample' is 1000"),
         ({**ROW, "response_id": 7.5}, "line 2: 'response_id' is 7.5"),
         ({**ROW, "prompt": ""}, "line 2: the prompt is empty"),
@@ -127,6 +127,12 @@ def test_a_row_that_is_no_response_is_named(write_lines: WriteLines, row: Row, p
     with pytest.raises(UsageError, match=problem) as error:
         list(read_candidates(write_lines("r.jsonl", [ROW, row])))
     assert error.value.hint
+
+
+def test_a_mistyped_status_is_answered_with_the_nearest(write_lines: WriteLines) -> None:
+    with pytest.raises(UsageError) as refusal:
+        list(read_candidates(write_lines("r.jsonl", [{**ROW, "status": "eror"}])))
+    assert refusal.value.hint == "Did you mean 'error'?"
 
 
 @pytest.mark.parametrize("write", [write_own, lambda path, rows: pq.write_table(pa.Table.from_pylist(rows), path)])

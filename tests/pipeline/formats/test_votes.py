@@ -133,6 +133,12 @@ def test_a_row_that_contradicts_itself_is_named(write_lines: WriteLines, bad: Ro
     assert refusal.value.hint
 
 
+def test_a_mistyped_status_is_answered_with_the_nearest(write_lines: WriteLines) -> None:
+    with pytest.raises(UsageError) as refusal:
+        read_votes(write_lines("votes.jsonl", [vote("ab", [1, 2], status="invald")]))
+    assert refusal.value.hint == "Did you mean 'invalid'?"
+
+
 def test_a_file_without_votes_is_refused(write_lines: WriteLines) -> None:
     with pytest.raises(UsageError, match="is not a votes table: it lacks the columns judge, shown, ranks"):
         read_votes(write_lines("prompts.jsonl", [{"prompt_id": "p"}]))
@@ -261,5 +267,5 @@ def test_a_list_view_is_refused_by_name(tmp_path: Path) -> None:
     shown = pa.array([["a", "b"]], pa.list_view(pa.string()))
     table = pa.table({"prompt_id": ["p"], "judge": ["j"], "shown": shown, "ranks": [[1, 2]]})
     pq.write_table(table, tmp_path / "votes.parquet")
-    with pytest.raises(UsageError, match=r"column 'shown' is list_view<.*>, where a votes table has list"):
+    with pytest.raises(UsageError, match=r"column 'shown' is list_view<.*>, where a votes table has a list of texts"):
         read_votes(tmp_path / "votes.parquet")

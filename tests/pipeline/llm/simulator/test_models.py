@@ -40,7 +40,7 @@ def test_defaults_stand_before_the_preset_and_behind_the_name() -> None:
     [
         ("stong", "Did you mean 'strong'?"),
         ("strong?abilty=1", "Did you mean 'ability'?"),
-        ("qqqq", "Known are: strong, good, fair, weak, judge, biased-judge, noisy-judge, coin-judge."),
+        ("qqqq", "Known: strong, good, fair, weak, judge, biased-judge, noisy-judge, coin-judge."),
     ],
 )
 def test_an_unknown_word_is_refused_with_the_nearest_known_one(name: str, hint: str) -> None:
