@@ -65,7 +65,7 @@ def _show(batches: Sequence["BatchState"], *, as_json: bool) -> None:
     if as_json:
         show_json(batches)
     else:
-        show("\n".join(_table(batches)) if batches else "No batches.")
+        show(_table(batches) if batches else "No batches.")
 
 
 def _table(batches: Sequence["BatchState"]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from .terminal import show_error
+from .terminal import one_line, show_error
 
 INTERRUPTED = 130
 
@@ -24,18 +24,30 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
-            show_error("Interrupted.", "What was answered is kept; run the same command again to go on.")
+            show_error("Interrupted.", "Answers so far are kept; run the same command again to continue.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # Whoever read our output has seen enough; without this, Python complains when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read our output has seen enough.
+            _forget_output()
             raise typer.Exit(1) from None
+        except typer.BadParameter as error:
+            error.message = one_line(error.message)
+            raise
         except Exception as error:
             from ..pipeline.errors import PrefpipeError
 
             if not isinstance(error, PrefpipeError):
                 raise
             show_error(error.message, error.hint, error.label)
+            try:
+                sys.stdout.flush()
+            except OSError:
+                _forget_output()
             raise typer.Exit(error.exit_code) from None
 
     return run
+
+
+def _forget_output() -> None:
+    """Send what could not be written nowhere; without this, Python tries again at exit, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ import typer
 
 from .apps import Command, new_app
 from .options import STORE, Json, ResultJson, Store
-from .terminal import console, show, show_json, show_summary
+from .terminal import say, show, show_json, show_summary
 from .text import aligned, money
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def contents(store: Store = STORE, json: ResultJson = False) -> None:
     from ..pipeline import cache as stage
 
     seen = stage.show(store)
-    show_json(seen) if json else show("\n".join(_lines(seen)))
+    show_json(seen) if json else show(_lines(seen))
 
 
 def prune(
@@ -38,9 +38,9 @@ def prune(
     from ..pipeline import cache as stage
 
     plan = stage.plan_pruning(store, older_than=older_than, models=model or (), keep=keep or ())
-    console.print(_plan(plan), markup=False)
+    say(_plan(plan))
     if plan.answers and not yes and not typer.confirm("Remove them?", err=True):
-        console.print("Nothing was removed.")
+        say("Nothing was removed.")
         return
     show_summary(stage.prune(plan), as_json=json)
 

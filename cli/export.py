@@ -14,8 +14,10 @@ def export(
     output: Output,
     responses: Annotated[Path, typer.Option(help="The responses that were judged.")],
     format: Annotated[str, typer.Option(help="What the trainer reads: dpo (TRL, explicit conversational).")] = "dpo",  # noqa: A002
-    ties: Annotated[str, typer.Option(help="Ties for best or worst: drop the prompt, or take one at random.")] = "drop",
-    seed: Annotated[int, typer.Option(help="For random ties.")] = 0,
+    ties: Annotated[
+        str, typer.Option(help="drop a prompt with a tie for best or worst, or pick one at random (random).")
+    ] = "drop",
+    seed: Annotated[int, typer.Option(help="Random seed for ties.")] = 0,
     json: Json = False,
 ) -> None:
     """Write preferences for a trainer: the best candidate of each prompt against its worst."""

@@ -23,7 +23,7 @@ def inspect(
     from ..pipeline import inspect as stage
 
     seen = stage.inspect(file, rows)
-    show_json(seen) if json else show("\n".join(lines_of(seen)))
+    show_json(seen) if json else show(lines_of(seen))
 
 
 def lines_of(table: "Table") -> Iterator[str]:

@@ -8,7 +8,7 @@ import typer
 from .apps import Command, new_app
 from .options import ResultJson
 from .progress import progress
-from .terminal import console, show, show_json
+from .terminal import say, show, show_json
 from .text import aligned, money
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def listed(json: ResultJson = False) -> None:
     if json:
         show_json(models)
     elif models:
-        show("\n".join(aligned([_LISTED, *map(_cells, models)])))
+        show(aligned([_LISTED, *map(_cells, models)]))
     else:
         show("prefpipe.toml names no model. Any other can be used by its name, or as name@address.")
 
@@ -43,14 +43,14 @@ def check(
     """Ask models a few tiny questions to see whether they answer and what they accept. Nothing is stored."""
     from ..pipeline import models as stage
 
-    console.print("Asking each model a few questions of a few tokens; nothing is stored.")
+    say("Asking each model a few questions of a few tokens; nothing is stored.")
     with progress("models check") as meter:
         found = stage.check(models or (), timeout=timeout, meter=meter)
     if json:
         show_json(found)
     else:
-        show("\n".join(_report(found)))
-    console.print(_bill(found.probes), markup=False)
+        show(_report(found))
+    say(_bill(found.probes))
     if any(probe.problem for probe in found.probes):
         raise typer.Exit(1)
 
@@ -99,9 +99,9 @@ def _report(found: "Check") -> Iterator[str]:
     for probe in found.probes:
         yield from ("", *_notes(probe))
     if found.advice:
-        yield "\nFor prefpipe.toml:"
+        yield from ("", "For prefpipe.toml:")
         for lines in found.advice.values():
-            yield f"\n{lines}"
+            yield from ("", *lines.split("\n"))
 
 
 def _row(probe: "Probe") -> tuple[str, ...]:

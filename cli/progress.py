@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from . import terminal
-from .text import money, printable
+from .text import money
 
 if TYPE_CHECKING:
     from ..pipeline.llm.meter import Meter, ModelSpend, Traffic
@@ -52,7 +52,7 @@ def _plain_lines(stage: str, meter: "Meter", done: threading.Event) -> None:
         # Whoever pressed Ctrl-C wants to know at once what is waited for.
         if monotonic() >= due or meter.stopping != stopping:
             for line in progress_lines(stage, meter):
-                terminal.console.print(line, markup=False)
+                terminal.say(line)
             due, stopping = monotonic() + PLAIN_LINE_SECONDS, meter.stopping
 
 
@@ -79,7 +79,7 @@ def progress_lines(stage: str, meter: "Meter") -> list[str]:
 
 def _of_model(name: str, traffic: "Traffic", use: "ModelSpend | None", seconds: float) -> Iterator[str]:
     sent = traffic.done - traffic.stored
-    yield from _pace(f"  {printable(name)}", traffic.done, traffic.total, sent, seconds)
+    yield from _pace(f"  {terminal.one_line(name)}", traffic.done, traffic.total, sent, seconds)
     if use:
         yield f"{(use.prompt_tokens + use.completion_tokens) / seconds:,.0f} tokens/s"
         yield from _money(use.spent, _projected(traffic, use))
@@ -118,7 +118,7 @@ def _restraints(traffic: "Traffic") -> Iterator[str]:
     if traffic.throttled:
         yield f"{traffic.throttled:,} rate-limited (429)"
     if traffic.retries > traffic.throttled and traffic.last_failure:
-        yield f"last: {printable(traffic.last_failure[:_REASON_WIDTH])}"
+        yield f"last: {terminal.one_line(traffic.last_failure[:_REASON_WIDTH])}"
     if 1 <= traffic.wait < math.inf:
         yield f"next call in {_duration(traffic.wait)}"
 

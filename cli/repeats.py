@@ -22,7 +22,7 @@ def repeats(
     min_w: Annotated[
         float | None, typer.Option(help="Show how often a coin-flipping judge would reach this Kendall's W.")
     ] = None,
-    up_to: Annotated[int, typer.Option(help="The largest number of repeats to show.")] = 10,
+    up_to: Annotated[int, typer.Option(help="The largest number of repeats to show (at most 10,000).")] = 10,
     seed: Annotated[int, typer.Option(help="Random seed for the intervals, which come from resampling prompts.")] = 0,
     json: ResultJson = False,
 ) -> None:
@@ -30,7 +30,7 @@ def repeats(
     from ..pipeline import repeats as stage
 
     plan = stage(votes, reliability=reliability, judge=judge, criterion=criterion, min_w=min_w, up_to=up_to, seed=seed)
-    show_json(plan) if json else show("\n".join(lines_of(plan)))
+    show_json(plan) if json else show(lines_of(plan))
     show_warnings(plan.warnings)
 
 
@@ -40,29 +40,38 @@ def lines_of(plan: "RepeatPlan") -> Iterator[str]:
     if plan.repeats is not None:
         count, verb = ("repeat", "is") if plan.repeats == 1 else ("repeats", "are")
         answer = f"{plan.repeats:,} {count}{_range(plan)} {verb} expected to reach"
+    whose = f"each of {plan.prompts:,} prompts" if plan.prompts > 1 else "one prompt"
     yield (
         f"One ranking has a reliability of {plan.reliability:.2f}{_interval(plan.low, plan.high)}, "
-        f"from {plan.rankings:.1f} rankings of each of {plan.prompts:,} prompts."
+        f"from {plan.rankings:.1f} rankings of {whose}."
     )
-    yield f"{answer} a reliability of {plan.wanted:g}."
+    if plan.left_out:
+        count, verb = ("prompt has", "is") if plan.left_out == 1 else ("prompts have", "are")
+        yield f"{plan.left_out:,} {count} fewer than two, and {verb} left out."
+    yield f"{answer} a reliability of {plan.wanted:.15g}."
     yield ""
-    header = ["repeats", "reliability", "95 % interval", "with infinitely many", "calls per prompt", "calls"]
+    header = ["repeats", "reliability", "95 % interval", "with infinitely many", "calls per prompt", _calls(plan)]
     rows = [
         [
             str(step.repeats),
             f"{step.reliability:.2f}",
             _interval(step.low, step.high).strip(" ()") or "-",
             f"{step.correlation:.2f}",
-            f"{step.calls_a_prompt:.4g}",
+            f"{step.calls_a_prompt:,.2f}".removesuffix(".00"),
             f"{step.calls:,}",
         ]
         for step in plan.steps
     ]
     if plan.min_w is not None:
-        header.append(f"W ≥ {plan.min_w:g} by chance")
+        header.append(f"W ≥ {plan.min_w:.15g} by chance")
         for row, step in zip(rows, plan.steps, strict=True):
             row.append("-" if step.passed_by_chance is None else f"{step.passed_by_chance:.1%}")
     yield from aligned([header, *rows], left=())
+
+
+def _calls(plan: "RepeatPlan") -> str:
+    prompts = plan.prompts + plan.left_out
+    return f"calls for {prompts:,} prompt{'s' * (prompts != 1)}"
 
 
 def _range(plan: "RepeatPlan") -> str:

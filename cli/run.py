@@ -17,7 +17,7 @@ def run(
     concurrency: Concurrency = None,
     json: Json = False,
 ) -> None:
-    """Run the stages of a recipe, in order, into one folder; say at the end what a preference cost."""
+    """Run the stages of a recipe in order, into one folder, and show what each preference cost."""
     from ..pipeline import run as stage
 
     stage(

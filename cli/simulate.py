@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .terminal import console
+from .terminal import say
 
 
 def simulate(
@@ -29,7 +29,7 @@ def simulate(
         Simulator(api_key, _traits(trait or [])),
         host,
         port,
-        on_ready=lambda url: console.print(f"Serving {url} until Ctrl-C"),
+        on_ready=lambda url: say(f"Serving {url} until Ctrl-C"),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from .text import aligned, printable
 
@@ -21,36 +21,54 @@ console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 def show_error(message: str, hint: str | None = None, label: str = "error") -> None:
     """Print what is wrong, or what is waited for, and what to do."""
-    color = "red" if label == "error" else "yellow"
-    console.print(f"[{color}]{label}:[/{color}] {escape(printable(message))}")
+    say(message, f"{label}: ", "red" if label == "error" else "yellow")
     if hint:
-        console.print(f"[yellow]hint:[/yellow]  {escape(printable(hint))}")
+        say(hint, "hint:  ", "yellow")
+
+
+def say(text: str, start: str = "", color: str = "") -> None:
+    """Print one line on stderr, whatever names are in it: no markup, no control characters, no line breaks.
+
+    Args:
+        text: What it says.
+        start: What it begins with.
+        color: The style of that beginning.
+    """
+    console.print(Text.assemble((start, color), one_line(text)))
+
+
+def one_line(text: str) -> str:
+    """Return text that can be printed in one line, without control characters."""
+    return printable(text.replace("\n", " "))
 
 
 def show_summary(summary: "Summary", output: Path | None = None, *, as_json: bool = False) -> None:
     """Print a stage's closing account on stderr; as JSON on stdout if a script wants it."""
-    console.print(f"[bold]{summary.stage}[/bold]  {escape(summary.account())}")
+    say(f"  {summary.account()}", summary.stage, "bold")
     for line in _figures(dict(summary.figures)):
-        console.print(f"  {escape(line)}")
+        say(f"  {line}")
     if str(output) != "-":
-        console.print(f"  → {escape(summary.output)}")
+        say(f"  → {summary.output}")
     show_warnings(summary.warnings)
-    if as_json:
+    if as_json and str(output) == "-":
         # With the table itself on standard output, its summary would be taken for a row.
-        print(json.dumps(summary.as_json()), file=sys.stderr if str(output) == "-" else sys.stdout)
+        sys.stderr.write(json.dumps(summary.as_json()) + "\n")
+    elif as_json:
+        _write(json.dumps(summary.as_json()))
 
 
 def show_warnings(warnings: Iterable[str]) -> None:
     """Print what to know before trusting a result."""
     for warning in warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+        say(warning, "warning: ", "yellow")
 
 
 def _figures(figures: dict[str, Any]) -> Iterator[str]:
     """Yield lines of figures: errors beside what they belong to, what is zero or unknown left out."""
     parts = []
     for name, value in figures.items():
-        if not value or name.endswith(("_error", "_low", "_high")):
+        whose, _, what = name.rpartition("_")
+        if not value or (what in {"error", "low", "high"} and whose in figures):
             continue
         part = f"{name.removesuffix('_usd').replace('_', ' ')} {'$' * name.endswith('_usd')}{_figure(value)}"
         if (error := figures.get(f"{name}_error")) is not None:
@@ -71,18 +89,31 @@ def _figure(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def show(text: str) -> None:
-    """Print a result on stdout."""
-    Console(highlight=False, soft_wrap=True, emoji=False).print(printable(text), markup=False)
+def show(lines: str | Iterable[str]) -> None:
+    """Print a result on stdout: text, or lines, each of which stays one line whatever names are in it."""
+    _write(printable(lines) if isinstance(lines, str) else "\n".join(map(one_line, lines)))
 
 
 def show_json(value: Any) -> None:
     """Print a result on stdout as JSON."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    _write(msgspec.json.encode(value).decode())
+
+
+def _write(text: str) -> None:
+    """Write to stdout at once, so that a full disk is known while it can still be told."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from ..pipeline.errors import RunError
+
+        raise RunError(f"Standard output cannot be written: {error.strerror}.", "Is the disk full?") from error
 
 
 def show_findings(rows: list[tuple[str, str, str]]) -> None:
     """Print what was found beside what is true, on stdout."""
-    show("\n".join(["", *aligned([("", "found by prefpipe", "true"), *rows])]))
+    show(["", *aligned([("", "found by prefpipe", "true"), *rows])])

@@ -107,7 +107,8 @@ def warnings(votes: Votes, results: Results, counting: Counting, method: str) ->
         yield f"{unscored:,} prompts have votes, but none that {method} can score: their scores are null."
     unrated = int((votes.valid & (votes.sizes == 1) & np.isnan(votes.ratings)).sum())
     if unrated:
-        yield f"{unrated:,} votes show one candidate and give it no score, so they compare nothing."
+        votes_show = "vote shows" if unrated == 1 else "votes show"
+        yield f"{unrated:,} {votes_show} one candidate without giving a score, and so compare nothing."
     yield from _gaps(votes, counting)
 
 

@@ -1,9 +1,11 @@
 """Reading tables, whole or streamed: each checked against its schema, each error with file, line and remedy."""
 
 import hashlib
+import json
 import os
 import sys
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -29,7 +31,7 @@ def fingerprint(path: str | Path) -> dict[str, str]:
     if str(path) == STREAM:
         return {"name": "standard input"}
     with existing(path).open("rb") as file:
-        return {"name": Path(path).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {"name": display(Path(path).name), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def existing(path: str | Path) -> Path:
@@ -64,14 +66,18 @@ def open_parquet(path: str | Path) -> pq.ParquetFile:
     """Open a Parquet file.
 
     Raises:
-        UsageError: There is no such file, or it is not Parquet.
+        UsageError: There is no such file, it is not Parquet, or two of its columns have the same name.
     """
     try:
-        return pq.ParquetFile(existing(path))
+        file = pq.ParquetFile(existing(path))
     except (OSError, pa.ArrowException) as error:
         raise UsageError(
             f"{path} is not a readable Parquet file.", "Was its copy cut short, or is it JSON lines (.jsonl)?"
         ) from error
+    name, count = Counter(file.schema_arrow.names).most_common(1)[0] if file.schema_arrow.names else ("", 0)
+    if count > 1:
+        raise UsageError(f"{path} has {count} columns named '{name}'.", "Give each column a name of its own.")
+    return file
 
 
 def parquet_batches(path: str | Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -123,10 +129,7 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     f"{display(path)}, line {number} is not UTF-8 text.", "Save the file as UTF-8."
                 ) from error
             except (msgspec.DecodeError, RecursionError) as error:
-                raise UsageError(
-                    f"{display(path)}, line {number} is not valid JSON: {error}.",
-                    "Each line must hold one JSON object; was the file cut short?",
-                ) from error
+                raise _not_json(f"{display(path)}, line {number}", text, error) from error
             if not isinstance(row, dict):
                 raise UsageError(
                     f"{display(path)}, line {number} holds no JSON object.", "Each line must look like {...}."
@@ -134,9 +137,43 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
+def _not_json(place: str, text: bytes, error: Exception) -> UsageError:
+    """Return what to say of a line that is not JSON: what is wrong with it, and what to do about that."""
+    reason, hint = str(error), "Each line must hold one JSON object."
+    if isinstance(error, RecursionError):
+        reason, hint = "it is nested too deeply", "Check the tool that wrote it."
+    elif text.startswith(_PARQUET):
+        reason, hint = "this is a Parquet file", "Give it the ending .parquet."
+    elif "out of range" in reason:
+        hint = "Write the number as text, or null instead."
+    elif any(sign in text for sign in _NOT_NUMBERS) and _is_loose_json(text):
+        reason, hint = "it holds NaN or Infinity", "Write null instead."
+    elif b"\\u" in text and _is_loose_json(text):
+        reason, hint = "a text holds half of a character", "Was a text cut in the middle of a character?"
+    elif "truncated" in reason:
+        hint = "Was the file cut short, or does an object span several lines?"
+    elif b"\0" in text:
+        hint = "Is it a text file in UTF-8?"
+    return UsageError(f"{place} is not valid JSON: {reason}.", hint)
+
+
+_PARQUET = b"PAR1"
+_NOT_NUMBERS = (b"NaN", b"Infinity")
+
+
+def _is_loose_json(text: bytes) -> bool:
+    """Tell whether Python's own decoder, which takes more than JSON, takes a line."""
+    try:
+        json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def display(path: str | Path) -> str:
     """Return the name of a file for a message."""
-    return "standard input" if str(path) == STREAM else str(path)
+    # A name need not be UTF-8, but what is said of it must be.
+    return "standard input" if str(path) == STREAM else str(path).encode(errors="replace").decode()
 
 
 def read(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
@@ -176,7 +213,7 @@ def _parquet_batches(path: str | Path, kind: TableKind) -> Iterator[pa.Table]:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
                 raise UsageError(
                     f"{path}: column '{column.name}' is {batch.schema.field(column.name).type}, "
-                    f"where a {kind.name} table has {column.type}.",
+                    f"where a {kind.name} table has {_in_words(column.type)}.",
                     "Convert the column before you pass the file on.",
                 ) from error
         yield pa.Table.from_arrays(arrays, schema=_nullable(kind.schema))
@@ -243,10 +280,27 @@ def table_of(rows: Sequence[dict[str, Any]], kind: TableKind, places: Sequence[s
             index = next(index for index, value in enumerate(values) if not _fits(value, column.type))
             raise UsageError(
                 f"{places[index]}: '{column.name}' is {_shortened(values[index])}, "
-                f"where a {kind.name} table has {column.type}.",
+                f"where a {kind.name} table has {_in_words(column.type)}.",
                 "Correct the row or the tool that wrote it.",
             ) from None
     return pa.Table.from_arrays(arrays, schema=_nullable(kind.schema))
+
+
+def _in_words(kind: pa.DataType, *, many: bool = False) -> str:
+    """Return what values of a type are.
+
+    >>> _in_words(pa.list_(pa.int32())), _in_words(pa.string())
+    ('a list of whole numbers', 'a text')
+    """
+    if pa.types.is_list(kind):
+        what = f"list{'s' * many} of {_in_words(kind.value_type, many=True)}"
+    elif pa.types.is_struct(kind):
+        what = f"object{'s' * many} with {', '.join(part.name for part in kind)}"
+    elif pa.types.is_integer(kind):
+        what = f"whole number{'s' * many}"
+    else:
+        what = f"{'number' if pa.types.is_floating(kind) else 'text'}{'s' * many}"
+    return what if many else f"{'an' if what.startswith('o') else 'a'} {what}"
 
 
 _IDS = frozenset({"prompt_id", "response_id", "vote_id", "shown", "response_ids"})

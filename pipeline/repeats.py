@@ -23,6 +23,7 @@ from .reading import display
 
 DRAWS = 1000
 FEW_PROMPTS = 20
+MOST_REPEATS = 10_000
 ROUNDING = 1e-9
 
 
@@ -109,7 +110,7 @@ def repeats(
         judge: Whose votes to use, where there are several judges; without it, all judges' rankings are alike.
         criterion: Which votes to use, where they are by several criteria.
         min_w: A threshold of Kendall's W, to learn how often a coin-flipping judge would reach it.
-        up_to: The largest number of repeats to show.
+        up_to: The largest number of repeats to show, at most 10,000.
         seed: What the draws of prompts depend on.
 
     Raises:
@@ -117,17 +118,26 @@ def repeats(
     """
     if not 0 < reliability < 1:
         raise UsageError(
-            f"A reliability of {reliability:g} cannot be planned.", "Give one between 0 and 1, such as 0.9."
+            f"A reliability of {reliability:.15g} cannot be planned.", "Give one between 0 and 1, such as 0.9."
         )
     if min_w is not None and not 0 <= min_w <= 1:
-        raise UsageError(f"--min-w {min_w:g} lies outside 0 to 1.", "Kendall's W is 1 for equal rankings.")
+        raise UsageError(f"--min-w {min_w:.15g} lies outside 0 to 1.", "Kendall's W is 1 for equal rankings.")
     if up_to < 1:
         raise UsageError(f"With --up-to {up_to}, nothing is shown.", "Give 1 or more.")
+    if up_to > MOST_REPEATS:
+        raise UsageError(f"--up-to {up_to:,} is too many.", f"Give {MOST_REPEATS:,} or fewer.")
+    if seed < 0:
+        raise UsageError(f"--seed {seed} is negative.", "Give 0 or more.")
     read = _by(read_votes(votes, criterion), judge, votes)
+    if not read.valid.any():
+        raise UsageError(
+            f"No vote in {display(votes)} has a verdict.",
+            "A vote has one if its status is ok and its ranks are not null.",
+        )
     pilot, prompts = _measured(read), len(np.unique(read.prompt))
     usable = np.flatnonzero(pilot.rankings > 1)
     if not len(usable) or not pilot.total[usable].sum() > 0:
-        tied = " that tells any candidates apart" if len(usable) else ""
+        tied = " that tell any candidates apart" if len(usable) else ""
         raise UsageError(
             f"No prompt of {display(votes)} has two complete rankings{tied}.",
             "Judge with --repeats 2 or more; a pilot of a hundred prompts will do.",
@@ -226,6 +236,7 @@ def _warnings(votes: Votes, prompts: int, low: float) -> Iterator[str]:
     if judges > 1:
         yield (f"Rankings by {judges} judges count as repeats of one; name one with --judge to plan for it alone.")
     if prompts < FEW_PROMPTS:
-        yield f"The pilot has {prompts:,} prompts that were ranked twice: too few to rely on the interval."
+        counted = "1 prompt that was" if prompts == 1 else f"{prompts:,} prompts that were"
+        yield f"The pilot has {counted} ranked twice: too few to rely on the interval."
     if not low > 0:
         yield "The rankings may be no more alike than random ones, so that no number of repeats would help."

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import combinations, islice
 from pathlib import Path
 from types import TracebackType
@@ -141,16 +142,13 @@ class TableWriter:
         table = pa.concat_tables(self._waiting)
         self._waiting.clear()
         self._waiting_rows = self._waiting_bytes = 0
-        try:
+        with self._told():
             if self._parquet:
                 self._parquet.write_table(table)
             elif self._lines:
                 for batch in table.to_batches(_CHUNK_ROWS):
                     self._lines.writelines(msgspec.json.encode(row) + b"\n" for row in batch.to_pylist())
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror}.", "Is the disk full?") from error
+                self._lines.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,24 +157,42 @@ class TableWriter:
         try:
             if error is None:
                 self._flush()
+                if str(self.path) != STREAM:
+                    self._finish()
                 complete = True
         finally:
-            if self._parquet:
-                self._parquet.close()
-            if self._lines:
-                self._lines.flush()
-            if str(self.path) != STREAM:
-                self._finish(complete=complete)
+            if not complete and str(self.path) != STREAM:
+                self._give_up()
 
-    def _finish(self, *, complete: bool) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn the errors of a full or broken disk into a sentence."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            name = "Standard output" if str(self.path) == STREAM else self.path
+            reason = os.strerror(error.errno) if error.errno else error
+            raise RunError(f"{name} cannot be written: {reason}.", "Is the disk full?") from error
+
+    def _finish(self) -> None:
+        with self._told():
+            self._close()
+            with self._partial.open("rb") as file:
+                os.fsync(file.fileno())
+            self._partial.replace(self.path)
+
+    def _give_up(self) -> None:
+        with suppress(OSError):
+            self._close()
+        self._partial.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._parquet:
+            self._parquet.close()
         if self._lines:
             self._lines.close()
-        if not complete:
-            self._partial.unlink(missing_ok=True)
-            return
-        with self._partial.open("rb") as file:
-            os.fsync(file.fileno())
-        self._partial.replace(self.path)
 
     def _remove_orphans(self) -> None:
         """Remove working files of earlier runs that were killed."""

@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import UsageError
 from ..reading import STREAM, display, existing, is_parquet, json_lines, open_parquet, parquet_batches
+from .plain_values import plain_rows
 
 Row = dict[str, Any]
 
@@ -49,7 +50,7 @@ def count_rows(path: str | Path) -> int | None:
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
     number = 0
     for batch in parquet_batches(path):
-        for row in batch.to_pylist():
+        for row in plain_rows(batch):
             number += 1
             yield f"{path}, row {number}", row
 
@@ -64,7 +65,8 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text.", "Save the file as UTF-8.") from error
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid JSON: {error}.", "Was the file cut short?") from error
+        hint = "Was the file cut short?" if "truncated" in str(error) else "Check it with a JSON tool."
+        raise UsageError(f"{path} is not valid JSON: {error}.", hint) from error
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict):
             raise UsageError(f"{path}, item {number} is not a JSON object.", "Each item must look like {...}.")
@@ -80,7 +82,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 place = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
                     raise UsageError(
-                        f"{place} has not as many fields as the header ({len(reader.fieldnames or [])}).",
+                        f"{place} does not have as many fields as the header ({len(reader.fieldnames or [])}).",
                         "Quote fields that contain commas or line breaks.",
                     )
                 yield place, row

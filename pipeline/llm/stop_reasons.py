@@ -4,7 +4,7 @@ from ..errors import RunError
 from .failures import CallError
 from .models import Model
 
-GO_ON = "What was answered is kept; run the same command again to go on."
+GO_ON = "Answers so far are kept; run the same command again to continue."
 
 
 def bound_reached(why: str) -> RunError:

@@ -143,13 +143,17 @@ def test_prompts_that_stand_there_twice_are_asked_once_and_accounted_for(prefpip
     ("name", "content", "parts"),
     [
         ("p.csv", b'prompt,n\n"Why?,1\nHow?,2\n', ["p.csv, line", "is not valid CSV"]),
-        ("p.csv", b"prompt,n\nWhy, then?,1\n", ["p.csv, line 2 has not as many fields as the header (2)"]),
+        ("p.csv", b"prompt,n\nWhy, then?,1\n", ["p.csv, line 2 does not have as many fields as the header (2)"]),
         ("p.csv", b"prompt\n", ["p.csv holds no prompts"]),
         ("p.csv", "prompt\nWas heißt das?\n".encode("latin-1"), ["p.csv is not UTF-8 text"]),
         ("p.json", b'[{"prompt": "Why?"}', ["p.json is not valid JSON"]),
         ("p.txt", b"Why?\n", ["The ending of p.txt names no format that can be read"]),
         ("p.jsonl", b"\n\n", ["p.jsonl holds no prompts"]),
-        ("p.jsonl", b"PAR1", ["p.jsonl, line 1 is not valid JSON"]),
+        (
+            "p.jsonl",
+            b"PAR1",
+            ["p.jsonl, line 1 is not valid JSON: this is a Parquet file."],
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
@@ -162,7 +166,7 @@ def test_a_file_that_cannot_be_read_is_named(
 def test_a_column_of_another_type_is_named(prefpipe: Run, data: Path) -> None:
     row = {"prompt_id": "p", "response_ids": ["a", "b"], "ranks": ["first", "second"], "scores": [1.0, 0.0]}
     pq.write_table(pa.Table.from_pylist([row]), "r.parquet")
-    parts = ("r.parquet: column 'ranks' is list<", "where a rankings table has list<")
+    parts = ("r.parquet: column 'ranks' is list<", "where a rankings table has a list of whole numbers.")
     check(call(prefpipe, data, FILTER, "r.parquet"), files(), *parts)
 
 

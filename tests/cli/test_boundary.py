@@ -37,6 +37,16 @@ def test_ctrl_c_becomes_130_and_says_that_nothing_is_lost(capsys: pytest.Capture
     assert "run the same command again" in capsys.readouterr().err
 
 
+def test_an_option_that_is_quoted_does_not_steer_the_terminal() -> None:
+    @guarded
+    def command() -> None:
+        raise typer.BadParameter("'\x1b[31mred\n' is no number")
+
+    with pytest.raises(typer.BadParameter) as error:
+        command()
+    assert error.value.message == "'�[31mred ' is no number"
+
+
 def test_a_mistake_of_ours_keeps_its_traceback() -> None:
     @guarded
     def command() -> None:

@@ -63,6 +63,25 @@ def test_a_script_reads_all_that_inspect_finds(prefpipe: Run, data: Path) -> Non
     assert table["statuses"] == {"ok": 30}
 
 
+def test_a_name_with_a_line_break_stays_on_its_line(prefpipe: Run) -> None:
+    Path("a.jsonl").write_text(json.dumps({"status": "ok\nrow 9", "b\nrow 8": 1}))
+    shown = prefpipe("inspect", "a.jsonl").stdout.splitlines()
+    assert [line for line in shown if line.startswith("row")] == ["row 1"]
+
+
+def test_inspect_shows_times_of_which_python_has_none(prefpipe: Run) -> None:
+    times = {
+        "at": pa.array([1234567890123456789], pa.timestamp("ns")),
+        "took": pa.array([1_000_000_001], pa.duration("ns")),
+        "zone": pa.array([5], pa.timestamp("us", "Mars/Base")),
+    }
+    pq.write_table(pa.table(times), "times.parquet")
+    shown = prefpipe("inspect", "times.parquet").stdout
+    assert '  at    "2009-02-13T23:31:30.123456"\n' in shown
+    assert '  zone  "1970-01-01T00:00:00.000005Z"\n' in shown
+    assert prefpipe("inspect", "times.parquet", "--json").returncode == 0
+
+
 def test_inspect_shows_whatever_a_table_holds(prefpipe: Run) -> None:
     pairs = pa.array([[("k", 1)]], pa.map_("string", "int8"))
     pq.write_table(pa.table({"raw": [b"\xff"], "nan": [float("nan")], "pairs": pairs}), "odd.parquet")

@@ -141,6 +141,28 @@ def test_a_reader_that_has_seen_enough_ends_a_command_without_complaint(
     assert "BrokenPipeError" not in errors
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "{data}/responses.parquet"],
+        ["inspect", "{data}/responses.parquet", "--json"],
+        ["leaderboard", "{data}/votes.parquet", "--responses", "{data}/responses.parquet"],
+        ["rank", "{data}/votes.parquet", "-o", "-"],
+        ["rank", "{data}/votes.parquet", "-o", "rankings.parquet", "--json"],
+    ],
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_an_output_that_cannot_be_written_is_told_in_one_sentence(
+    start: Start, data: Path, arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = finish(start(*(part.format(data=data) for part in arguments), stdout=full))
+    assert result.returncode == 1
+    assert "error: Standard output cannot be written: No space left on device.\nhint:  " in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+
+
 def test_simulate_serves_models_until_ctrl_c(prefpipe: Run, start: Start, data: Path) -> None:
     server = start("simulate", "--port", "0")
     assert server.stderr

@@ -13,7 +13,7 @@ from prefpipe.pipeline.llm.prices import Usage
 from prefpipe.pipeline.tables import Status
 
 CHEAP = Model("cheap", "cheap", "http://a/v1", "KEY", prompt_price=1.0, completion_price=10.0)
-SLOW = Model("slow[1]\x1b", "slow", "http://b/v1", "KEY")
+SLOW = Model("slow[1]\n\x1b", "slow", "http://b/v1", "KEY")
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_each_of_several_models_has_a_line_with_its_own_pace_money_and_refusals(
     assert cheap.startswith("  cheap 50/100 (50%) · 0:10 left · ")
     for part in (" 5 calls/s", "5,500 tokens/s", "$0.10 of about $0.20"):
         assert part in cheap
-    assert other.startswith("  slow[1]� 1/100 (1%)")
+    assert other.startswith("  slow[1] � 1/100 (1%)")
     assert "2 in flight · 8 retries · 7 rate-limited (429) · last: HTTP 500: out of� memoryyy" in other
     assert other.endswith("y · next call in 1:15")
 

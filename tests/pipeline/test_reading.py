@@ -107,6 +107,35 @@ def test_the_mark_with_which_windows_begins_a_text_is_no_part_of_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("line", "reason", "hint"),
+    [
+        (b'{"a": [1', "Input data was truncated", "Was the file cut short, or does an object span several lines?"),
+        (b'{"a": NaN}', "it holds NaN or Infinity", "Write null instead."),
+        (b'{"a": -Infinity, "b": "NaN"}', "it holds NaN or Infinity", "Write null instead."),
+        (b'{"a": 1e999}', "Number out of range", "Write the number as text, or null instead."),
+        (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", "it is nested too deeply", "Check the tool that wrote it."),
+        (b"PAR1\0\0", "this is a Parquet file", "Give it the ending .parquet."),
+        (b"\x1f\x8b\0\0", "JSON is malformed", "Is it a text file in UTF-8?"),
+        (
+            b'{"a": "\\ud83d"}',
+            "a text holds half of a character",
+            "Was a text cut in the middle of a character?",
+        ),
+        (b'{"a": "NaN", b}', "JSON is malformed", "Each line must hold one JSON object."),
+    ],
+)
+def test_the_hint_for_a_bad_line_blames_what_is_wrong_with_it(
+    tmp_path: Path, line: bytes, reason: str, hint: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(line + b"\n")
+    with pytest.raises(UsageError) as error:
+        list(json_lines(path))
+    assert f"line 1 is not valid JSON: {reason}" in error.value.message
+    assert error.value.hint == hint
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
         (b'{"a": ', "line 3 is not valid JSON"),
@@ -266,6 +295,41 @@ def test_a_value_of_another_type_is_named_with_its_line_and_never_bent_to_fit(
     with pytest.raises(UsageError, match=rf"line 2: '{column}' is .*, where a rankings table has") as error:
         list(read(path, RANKINGS))
     assert json.dumps(value, separators=(",", ":")) in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("prompt_id", "a text."),
+        ("response_ids", "a list of texts."),
+        ("ranks", "a list of whole numbers."),
+        ("scores", "a list of numbers."),
+        ("votes", "a whole number."),
+    ],
+)
+def test_what_belongs_in_a_column_is_said_in_words(write_lines: WriteLines, column: str, words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        list(read(write_lines("a.jsonl", [{**RANKING, column: {"a": 1}}]), RANKINGS))
+    assert error.value.message.endswith(f"where a rankings table has {words}")
+
+
+def test_what_belongs_in_a_column_of_messages_is_said_in_words(write_lines: WriteLines) -> None:
+    with pytest.raises(UsageError, match=r"where a prompts table has a list of objects with role, content\.$"):
+        list(read(write_lines("a.jsonl", [{"prompt_id": "p", "prompt": "Why?"}]), PROMPTS))
+
+
+def test_a_name_that_is_not_utf_8_can_be_told(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.jsonl")
+    assert display(path).endswith("a?.jsonl")
+    path.write_text("{}")
+    assert fingerprint(path)["name"] == "a?.jsonl"
+
+
+def test_two_parquet_columns_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["judge", "judge"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match=r"has 2 columns named 'judge'\.$"):
+        open_parquet(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("value", [["first", "second"], [1.0, 1.5], "ab"])

@@ -206,6 +206,22 @@ def test_a_small_pilot_is_warned_of(write_lines: WriteLines) -> None:
     assert warning == "The pilot has 5 prompts that were ranked twice: too few to rely on the interval."
 
 
+def test_a_pilot_of_one_prompt_is_warned_of_in_the_singular(write_lines: WriteLines) -> None:
+    [warning, *_] = repeats(write_lines("votes.jsonl", lists(1, 4, 0.3))).warnings
+    assert warning == "The pilot has 1 prompt that was ranked twice: too few to rely on the interval."
+
+
+def test_the_largest_number_of_repeats_that_may_be_asked_for_is_shown(write_lines: WriteLines) -> None:
+    assert len(repeats(write_lines("votes.jsonl", lists(3, 2, 1.0)), up_to=10_000).steps) == 10_000
+
+
+def test_votes_without_any_verdict_are_not_blamed_on_too_few_repeats(write_lines: WriteLines) -> None:
+    votes = [row | {"ranks": None} for row in lists(10, 2, 1.0)]
+    with pytest.raises(UsageError, match=r"No vote in .* has a verdict\.$") as error:
+        repeats(write_lines("votes.jsonl", votes))
+    assert error.value.hint == "A vote has one if its status is ok and its ranks are not null."
+
+
 def test_equal_rankings_need_no_repeats(write_lines: WriteLines) -> None:
     plan = repeats(write_lines("votes.jsonl", lists(30, 3, 0.0)))
     assert (plan.reliability, plan.low, plan.high, plan.repeats) == (1, 1, 1, 1)
@@ -218,6 +234,8 @@ def test_equal_rankings_need_no_repeats(write_lines: WriteLines) -> None:
         ({"reliability": 0.0}, "A reliability of 0 cannot be planned."),
         ({"min_w": 1.5}, "--min-w 1.5 lies outside 0 to 1."),
         ({"up_to": 0}, "With --up-to 0, nothing is shown."),
+        ({"up_to": 10_001}, "--up-to 10,001 is too many."),
+        ({"seed": -1}, "--seed -1 is negative."),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(write_lines: WriteLines, options: Row, sentence: str) -> None:
@@ -231,7 +249,7 @@ def test_votes_without_two_rankings_of_any_prompt_are_refused(write_lines: Write
     with pytest.raises(UsageError, match=r"No prompt of .* has two complete rankings."):
         repeats(once)
     tied = [row | {"ranks": [1, 1, 1, 1]} for row in lists(10, 2, 1.0)]
-    with pytest.raises(UsageError, match=r"has two complete rankings that tells any candidates apart."):
+    with pytest.raises(UsageError, match=r"has two complete rankings that tell any candidates apart."):
         repeats(write_lines("tied.jsonl", tied))
 
 

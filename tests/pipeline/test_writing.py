@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefpipe.pipeline.errors import UsageError
+from prefpipe.pipeline.errors import RunError, UsageError
 from prefpipe.pipeline.provenance import Provenance
 from prefpipe.pipeline.reading import fingerprint, provenance, read
 from prefpipe.pipeline.tables import KINDS, RANKINGS, RESPONSES, TableKind
@@ -198,6 +199,22 @@ def test_a_place_that_cannot_be_written_is_named(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be written"), TableWriter(name, SCHEMA, MADE):
         pass
     assert files() == {"file"}
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+@pytest.mark.parametrize("rows", [100, 20_000])
+def test_a_full_disk_is_told_and_leaves_the_older_table(ending: str, rows: int) -> None:
+    write(f"table.{ending}", [ROW])
+    before = Path(f"table.{ending}").read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
+    try:
+        with pytest.raises(RunError, match=rf"^table\.{ending} cannot be written: File too large\.$"):
+            write(f"table.{ending}", [{"name": f"{number}", "size": number} for number in range(rows)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert files() == {f"table.{ending}"}
+    assert Path(f"table.{ending}").read_bytes() == before
 
 
 def test_a_folder_in_the_tables_place_is_known_before_anything_is_asked() -> None:

@@ -13,7 +13,7 @@ from .server import BatchServer, Servers
 
 Result = TypeVar("Result")
 
-GO_ON = "What was submitted and what was answered is kept; run the same command again to go on."
+GO_ON = "Submitted batches and answers so far are kept; run the same command again to continue."
 
 
 class Caller:

@@ -71,8 +71,8 @@ def test_a_csv_field_may_be_as_long_as_a_prompt_is() -> None:
     [
         ("a.csv", b'a,b\n1,2\n"1,2\n', r"a\.csv, line \d is not valid CSV"),
         ("a.csv", b'a,b\n"1"x,2\n', r"a\.csv, line \d is not valid CSV"),
-        ("a.csv", b"a,b\n1,2\n1,2,3\n", r"a\.csv, line 3 has not as many fields as the header \(2\)"),
-        ("a.csv", b"a,b\n1\n", r"a\.csv, line 2 has not as many fields"),
+        ("a.csv", b"a,b\n1,2\n1,2,3\n", r"a\.csv, line 3 does not have as many fields as the header \(2\)"),
+        ("a.csv", b"a,b\n1\n", r"a\.csv, line 2 does not have as many fields"),
         ("a.csv", b"a,b\n\xe9,2\n", r"a\.csv is not UTF-8 text"),
         ("a.json", b'[{"a": 1}, ', r"a\.json is not valid JSON"),
         ("a.json", b'[{"a": "\xe9"}]', r"a\.json is not UTF-8 text"),
