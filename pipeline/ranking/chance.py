@@ -1,4 +1,4 @@
-"""How strongly rankings agree by chance: the distribution of Kendall's W when every ranking is drawn at random."""
+"""How strongly rankings agree by chance: the distribution of Kendall's W if every ranking is random."""
 
 from functools import lru_cache
 from itertools import permutations
@@ -13,28 +13,29 @@ from .special import beta_cdf, log_gamma
 from .tally import Floats
 
 MOST_WORK = 1_000_000
-"""Sums of ranks that are enumerated for an exact distribution, at 0.1 s a million."""
+"""The most rank sums that are enumerated for an exact distribution, at 0.1 s per million."""
 
 MOST_RANKINGS = 100
-"""Rankings of three candidates and more up to which a distribution is enumerated."""
+"""The most rankings of three or more candidates for which a distribution is enumerated."""
 
 BLOCK = 16_384
-"""Combinations of sums that are looked at together."""
+"""Combinations of sums that are processed together."""
 
 _INT16 = np.iinfo(np.int16).max
+_INT64 = np.iinfo(np.int64).max
 _ROUNDING = 1e-9
 
 
 class Sums(NamedTuple):
-    """What decides how far the rankings of P prompts agree: sums of squares of doubled mid-ranks, less their mean.
+    """What the p-values of P prompts depend on: sums of squares of doubled, centred mid-ranks.
 
-    They are integers, so few different ones come up, and what follows from them is found for each only once.
+    They are integers, so few distinct ones occur, and each distinct one needs to be evaluated only once.
 
     Attributes:
         spread: (P,) 4S, the squared length of the sum of the rankings.
-        total: (P,) the sum of 4N, N being the squared length of a ranking; 0 for one that is missing or all tied.
+        total: (P,) the sum of 4N, N being the squared length of a ranking; a missing or all-tied one adds 0.
         squares: (P,) the sum of (4N)².
-        counted: (P,) the number of rankings that are neither.
+        counted: (P,) the number of rankings that are neither missing nor all tied.
     """
 
     spread: Codes
@@ -55,33 +56,36 @@ class Sums(NamedTuple):
         self.counted[block] = (norms > 0).sum(0)
 
     def distinct(self) -> tuple["Sums", Codes]:
-        """Return those that differ, and which of them each prompt has."""
-        codes = np.zeros(len(self.spread), np.int64)
-        count = 1
-        for column in (self.counted, self.total, self.squares, self.spread):
-            part, values = dense(column, int(column.max(initial=0)) + 1)
-            codes, found = dense(codes * len(values) + part, count * len(values))
-            count = len(found)
+        """Return the distinct ones, and the index of each prompt's among them."""
+        codes, bound = np.zeros(len(self.spread), np.int64), 1
+        for column in self:
+            part, values = column, int(column.max(initial=0)) + 1
+            if bound * values > _INT64:
+                codes, found = dense(codes, bound)
+                part, kept = dense(part, values)
+                bound, values = len(found), len(kept)
+            codes, bound = codes * values + part, bound * values
+        codes, found = dense(codes, bound)
+        count = len(found)
         example = np.zeros(count, np.int64)
         example[codes] = np.arange(len(codes))
         return Sums(self.spread[example], self.total[example], self.squares[example], self.counted[example]), codes
 
 
 def agreement_p_values(sums: Sums, items: int) -> Floats:
-    """Return the chance that random rankings agree at least as much as those observed.
+    """Return the probability that random rankings agree at least as much as the observed ones.
 
-    Each of m rankings is a vector of n mid-ranks, less their mean. Under the null hypothesis each is permuted at
-    random, its ties kept. Rankings of ties only carry no information and are left out. Where the others hold no ties
-    and m and n are small, the distribution is enumerated; where they hold ties, `tied_chance.tied_p_values` does so.
-    Elsewhere W is taken to follow the Beta distribution that has its exact mean 1/m and its exact variance, which is
-    2(m-1)/(m³(n-1)) without ties and 2((ΣN)² - ΣN²)/((n-1)m²(ΣN)²) in general, N being a ranking's squared length;
-    the result is never below the chance that rankings without ties are all the same. Without ties, where m and n are
-    too large to be enumerated, p-values below 0.2 are then off by at most 0.005 (0.01 for more than a hundred rankings
-    of three candidates). With ties that are not enumerated, they are off by some hundredths; with two or three levels
-    only, by up to 0.13.
+    Each of m rankings is a vector of n centred mid-ranks. Under the null hypothesis each is randomly permuted, keeping
+    its ties. All-tied rankings carry no information and are left out. If the others have no ties and m and n are small,
+    the distribution is enumerated; if they have ties, `tied_chance.tied_p_values` does so. Otherwise W is approximated
+    by the Beta distribution with its exact mean 1/m and its exact variance, which is 2(m-1)/(m³(n-1)) without ties and
+    2((ΣN)² - ΣN²)/((n-1)m²(ΣN)²) in general, N being a ranking's squared length; the result is never below the
+    probability that rankings without ties are all the same. Without ties, if m and n are too large to enumerate, the
+    error of p-values below 0.2 is then at most 0.005 (0.01 for more than a hundred rankings of three candidates). With
+    ties that are not enumerated, it is a few hundredths; with only two or three levels, up to 0.13.
 
     Args:
-        sums: What the rankings of P prompts add up to.
+        sums: The sums of the rankings of P prompts.
         items: n.
 
     Returns:
@@ -109,7 +113,7 @@ def agreement_p_values(sums: Sums, items: int) -> Floats:
 
 
 def full_length(items: int) -> int:
-    """Return 4N of a ranking of so many items without ties, as `Sums` has it."""
+    """Return 4N, as in `Sums`, of a ranking of the given number of items without ties."""
     return (items**3 - items) // 3
 
 
@@ -123,7 +127,7 @@ def _beta_tail(spread: Floats, total: Floats, squares: Floats, counted: Floats, 
 
 
 def chance_of_agreement(rankings: int, items: int, w: float) -> float:
-    """Return the chance that m random rankings of n items, without ties, reach a given W."""
+    """Return the probability that m random rankings of n items, without ties, reach a given W."""
     if w <= 0:
         return 1.0
     if w > 1 + _ROUNDING:
@@ -140,7 +144,7 @@ def chance_of_agreement(rankings: int, items: int, w: float) -> float:
 
 @lru_cache(maxsize=512)
 def exact_spread(rankings: int, items: int) -> tuple[Floats, Floats] | None:
-    """Return the values that S can take, ascending, and the chance of each or more; nothing where that is much work."""
+    """Return the values that S can take, ascending, and their upper tail probabilities; None if too costly."""
     sums = _coin_flips(rankings) if items == 2 else _rank_sums(rankings, items)
     if sums is None:
         return None
@@ -151,7 +155,7 @@ def exact_spread(rankings: int, items: int) -> tuple[Floats, Floats] | None:
 
 
 def _coin_flips(rankings: int) -> tuple[Codes, Floats]:
-    """Return the sums of ranks that m rankings of two candidates can have, with their chances."""
+    """Return the possible rank sums of m rankings of two candidates, with their probabilities."""
     heads = np.arange(rankings + 1)
     factorials = log_gamma(np.arange(1.0, rankings + 2))
     log_chances = factorials[-1] - factorials - factorials[::-1] - rankings * log(2)
@@ -160,7 +164,7 @@ def _coin_flips(rankings: int) -> tuple[Codes, Floats]:
 
 @lru_cache(maxsize=512)
 def _rank_sums(rankings: int, items: int) -> tuple[Codes, Floats] | None:
-    """Return the sums of ranks that m rankings can have, each sorted (S does not change), with their chances."""
+    """Return the possible rank sums of m rankings, each sorted (S does not change), with their probabilities."""
     if rankings == 1:
         return np.arange(1, items + 1)[None], np.ones(1)
     orders = factorial(items)

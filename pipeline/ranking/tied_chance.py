@@ -1,7 +1,7 @@
-"""How strongly rankings with ties agree by chance, exactly, where rankings and candidates are few.
+"""How strongly rankings with ties agree by chance: exact p-values for few rankings and candidates.
 
-Each ranking is permuted at random, its ties kept. What they add up to is enumerated ranking by ranking; as the order of
-candidates does not matter, sums are kept sorted, and equal ones once.
+Each ranking is randomly permuted, keeping its ties. The possible sums are enumerated ranking by ranking; as the order
+of candidates does not matter, sums are kept sorted, and equal ones only once.
 """
 
 from collections.abc import Iterator
@@ -23,19 +23,19 @@ MOST_ORDERS = 2000
 """Of all rankings but the one that has most: up to so many, any number of rankings is enumerated."""
 
 MOST_ITEMS = 12
-HEAVILY_TIED = 0.8
-"""The share of their length that rankings have left, where they may have so few orders."""
+HEAVILY_TIED = 0.775
+"""The squared length of rankings with two levels is at most this share of that without ties; few others are cheap."""
 
 
 def tied_p_values(doubled: NDArray[np.signedinteger[Any]], spread: Codes) -> Floats:
-    """Return (P,) the chance that the sum of the rankings, each permuted at random, is at least as long.
+    """Return (P,) the probability that the sum of the rankings, each randomly permuted, is at least as long.
 
     Args:
-        doubled: (n, m, P) twice the mid-ranks, less their mean; 0 throughout for a ranking that is missing or all tied.
+        doubled: (n, m, P) twice the centred mid-ranks; 0 throughout for a ranking that is missing or all tied.
         spread: (P,) the squared length of the sum of the rankings.
 
     Returns:
-        The chances; NaN where that is much work.
+        The probabilities; NaN if that is too much work.
     """
     items = len(doubled)
     ascending = np.sort(doubled, axis=0)
