@@ -41,14 +41,14 @@ from .writing import ROW_GROUP_ROWS, TableWriter, provenance_of
 ESTIMATION_CELLS = 1_000_000
 """Pairs of candidates from which shared parameters are estimated: some twenty thousand prompts of seven candidates.
 
-They leave a position effect uncertain by 0.003 logits; of larger files, about one prompt in n is used.
+Their position effect has a standard error of 0.003 logits; of larger files, about one prompt in n is used.
 """
 
 MOST = 1e6
-"""The largest standard deviation and weight, and one over the least: beyond it, rounding would make the scores."""
+"""The largest standard deviation and weight, and the reciprocal of the least: beyond it, rounding would dominate."""
 
 MOST_THREADS = 8
-"""Portions in work at the same time, each with some tens of megabytes; numpy lets go of the interpreter meanwhile."""
+"""Portions processed at the same time, each with some tens of megabytes; numpy releases the interpreter lock."""
 
 
 def rank(
@@ -66,9 +66,9 @@ def rank(
 ) -> Summary:
     """Rank each prompt's candidates, with standard errors and consistency measures, and write a rankings table.
 
-    Votes that are not "ok" are counted, and compare nothing. Every prompt that comes in goes out: where nothing can be
-    said, ranks and scores are null and a flag says why. Scores of a model come with each candidate's chance to beat
-    another (`win_chances.chances_against_others`).
+    Votes that are not "ok" are counted, but compare nothing. Every input prompt has an output row: if it cannot be
+    ranked, ranks and scores are null and a flag says why. Scores of a model come with each candidate's probability of
+    beating another (`win_chances.chances_against_others`).
 
     Args:
         votes: A votes table, or a file with `prompt_id`, `judge`, `shown` and `ranks`, or `-`.
@@ -76,23 +76,23 @@ def rank(
         method: One of `METHODS`: "bradley-terry" gives scores in logits, "borda" the mean number of candidates beaten;
             docs/methods.md compares them all.
         responses: The responses, to name the candidates' models.
-        position_effect: How much judges favour the earlier slot, in logits; "estimate" finds it for each judge from all
-            prompts together, None takes it as 0. Only "bradley-terry", "davidson" and "rao-kupper" heed it.
-        prior_sd: The standard deviation of scores that is expected beforehand; None finds it from all prompts
-            together. Only those three and "plackett-luce" heed it.
-        conflicts: How a pair counts whose two orders, by one judge at one repeat, name different winners: as two
-            opposite wins ("both"), as two ties ("tie"), not at all ("drop"), as two votes for what both orders
-            together find likeliest, by the column `scores` ("likelihood"), or for the winner of the order that was
-            answered with the lower `perplexity` ("perplexity"). A conflict that lacks these stands as two opposite
+        position_effect: How much judges favour the earlier slot, in logits; "estimate" estimates it for each judge from
+            all prompts together, None takes it as 0. Only "bradley-terry", "davidson" and "rao-kupper" use it.
+        prior_sd: The standard deviation of the prior on the scores; None estimates it from all prompts together. Only
+            those three and "plackett-luce" use it.
+        conflicts: How a pair counts if its two orders, by one judge at one repeat, name different winners: as two
+            opposite wins ("both"), as two ties ("tie"), not at all ("drop"), as two votes for the most likely verdict
+            of both orders together, by the column `scores` ("likelihood"), or for the winner in the order that was
+            answered with the lower `perplexity` ("perplexity"). A conflict that lacks the column counts as two opposite
             wins, and a warning says how many do.
-        judge_weights: What a judge's votes count in scores, by the judge's name; 1 for those not named. Standard
-            errors take a weight as a number of votes.
-        vote_weight: What a vote on two candidates counts in scores beside that. "strength": a clear verdict counts
-            three times a slight one, as in Arena-Hard, by the column `strength`. "probability": it counts in part for
-            either candidate and in part as a tie, by the column `scores`. A vote that lacks the column counts as it
-            does with "none", 1 for its verdict, and a warning says how many do. Lists count as with "none", and so do
-            votes that `conflicts` has decided.
-        criterion: Which votes to rank by, where they are by several criteria.
+        judge_weights: The weight of a judge's votes in scores, by the judge's name; 1 for those not named. Standard
+            errors treat a weight as a number of votes.
+        vote_weight: A further weight in scores for votes on two candidates. "strength": a clear verdict counts three
+            times as much as a slight one, as in Arena-Hard, by the column `strength`. "probability": a vote counts in
+            part for each candidate and in part as a tie, by the column `scores`. A vote that lacks the column counts as
+            with "none", 1 for its verdict, and a warning says how many do. Lists count as with "none", and so do votes
+            that `conflicts` has resolved.
+        criterion: The criterion to rank by, if the votes are by several criteria.
 
     Raises:
         UsageError: The votes, the responses, or an option cannot be used; or no vote has a column that an option needs.
@@ -171,7 +171,7 @@ def _counting(
 
 
 def _sources(votes: Votes, weights: Mapping[str, float] | None) -> tuple[Codes, Codes, Floats | None]:
-    """Return the source of each vote, the judge of each source, and what it weighs."""
+    """Return the source of each vote, and the judge and the weight of each source."""
     repeats = int(votes.repeat.max(initial=0)) + 1
     if len(votes.judges) * repeats == 1:
         of_vote, keys = votes.judge, np.zeros(1, np.int64)
@@ -209,7 +209,7 @@ def _shared(votes: Votes, counting: Counting, method: Method, known: float | Non
 
 
 def _portions(votes: Votes, every: int = 1) -> Iterator[Portion]:
-    """Yield portions of all prompts, or of about one in so many, which their ids choose, whatever their order."""
+    """Yield portions of all prompts, or of about one in `every`, chosen by id, whatever their order."""
     chosen = None
     if every > 1:
         hashes = np.array([crc32(name.encode()) for name in votes.prompt_ids.to_pylist()])
@@ -219,7 +219,7 @@ def _portions(votes: Votes, every: int = 1) -> Iterator[Portion]:
 
 
 def _sample(votes: Votes, counting: Counting, of_source: Codes, conflicts: str) -> Iterator[list[Tally]]:
-    """Yield the comparisons of so many prompts as the shared parameters need, by the effect (S,) that sources have."""
+    """Yield the comparisons of as many prompts as the shared parameters need, by position effect (S,)."""
     effects = int(of_source.max(initial=0)) + 1
     cells = float((np.diff(votes.candidates).astype(np.float64) ** 2).sum()) * effects
     for portion in _portions(votes, every=math.ceil(cells / ESTIMATION_CELLS)):
@@ -230,9 +230,9 @@ def _sample(votes: Votes, counting: Counting, of_source: Codes, conflicts: str) 
 
 
 def _ballots(votes: Votes, counting: Counting, portion: Portion) -> tuple[Ballots, Codes]:
-    """Return the valid votes of a portion, and where each stands among all votes.
+    """Return the valid votes of a portion, and the index of each among all votes.
 
-    Candidates that were rated one at a time are ranked by their ratings; such a ballot is no one vote: -1.
+    Candidates that were rated one at a time are ranked by their ratings; such a ballot is not a single vote: -1.
     """
     source = counting.source
     valid = votes.valid[portion.votes]
@@ -248,7 +248,7 @@ def _ballots(votes: Votes, counting: Counting, portion: Portion) -> tuple[Ballot
 
 
 def _complete(work: Callable[[Portion], None], parts: Iterator[Portion], prompts: int) -> Iterator[slice]:
-    """Yield all rows in order, a group as soon as the work on it and on what stands before it is done."""
+    """Yield all rows in order, each group as soon as it and all groups before it are done."""
     left = np.ones(prompts + 1, bool)
     start = 0
     for done in _worked(work, parts):
@@ -261,7 +261,7 @@ def _complete(work: Callable[[Portion], None], parts: Iterator[Portion], prompts
 
 
 def _worked(work: Callable[[Portion], None], parts: Iterator[Portion]) -> Iterator[Portion]:
-    """Yield portions when the work on them is done; some are worked on meanwhile."""
+    """Yield portions when they are done; others are processed meanwhile."""
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     waiting: deque[tuple[Portion, Future[None]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -276,7 +276,7 @@ def _worked(work: Callable[[Portion], None], parts: Iterator[Portion]) -> Iterat
 
 
 def _rankings(votes: Votes, results: Results, method: str, models: pa.Array | None) -> Rankings:
-    """Return rankings that are filled as the results are."""
+    """Return rankings that share the arrays of the results, and are filled as those are."""
     prompts = len(votes.prompt_ids)
     counts: dict[str, NDArray[Any]] = {
         "votes": counted(votes.prompt, prompts),

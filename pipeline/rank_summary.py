@@ -1,4 +1,4 @@
-"""What the closing summary of a ranking says: how many votes, how biased, how consistent, and what to mind."""
+"""The closing summary of a ranking: how many votes, how biased, how consistent, and what to watch out for."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from .ranking.special import fair_coin_p, wilson_interval
 from .summary import Figure
 
 MARKED_BIAS = 0.05
-"""How far from one half the first slot's share may lie before a user of a method that ignores slots is warned."""
+"""How far the first slot's share may be from one half before a user of a method that ignores slots is warned."""
 
 MOST_JUDGES_LISTED = 20
 
@@ -91,7 +91,7 @@ def _of_shared(votes: Votes, counting: Counting, shared: Shared, method: Method)
 
 
 def warnings(votes: Votes, results: Results, counting: Counting, method: str) -> Iterator[str]:
-    """Yield sentences on what a reader of the rankings should mind."""
+    """Yield sentences on what a reader of the rankings should watch out for."""
     silent = int((~results.voted).sum())
     if silent:
         yield f"{silent:,} of {len(results.voted):,} prompts have no valid vote: their ranks and scores are null."
@@ -113,7 +113,7 @@ def warnings(votes: Votes, results: Results, counting: Counting, method: str) ->
 
 
 def _gaps(votes: Votes, counting: Counting) -> Iterator[str]:
-    """Yield warnings of votes that lack what an option needs."""
+    """Yield warnings about votes that lack what an option needs."""
     if not counting.evidence:
         return
     begins = votes.offsets[:-1]

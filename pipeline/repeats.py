@@ -33,10 +33,10 @@ class Step:
 
     Attributes:
         repeats: m, the number of rankings of each prompt.
-        reliability: Of the m together: their correlation with m others.
+        reliability: The reliability of the m together: their correlation with m others.
         low: The lower end of its 95 % interval.
         high: The upper end.
-        correlation: With what infinitely many would give, the square root of the reliability.
+        correlation: The correlation with the ranking by infinitely many, the square root of the reliability.
         calls_a_prompt: How many calls that takes.
         calls: For as many prompts as the pilot has.
         passed_by_chance: Share of prompts at which a coin-flipping judge reaches the W that was asked about.
@@ -58,9 +58,9 @@ class RepeatPlan:
 
     Attributes:
         wanted: The reliability that is wanted.
-        repeats: How many rankings of each prompt are expected to reach it; None where no number does.
-        fewest: The number if one ranking is as reliable as its interval allows; None likewise.
-        most: The number if it is as unreliable; None likewise.
+        repeats: How many rankings of each prompt are expected to reach it; None if no number does.
+        fewest: The number if the reliability is at the upper end of its interval; None likewise.
+        most: The number if it is at the lower end; None likewise.
         reliability: Of a single ranking.
         low: The lower end of its 95 % interval.
         high: The upper end.
@@ -70,7 +70,7 @@ class RepeatPlan:
         questions: How many calls one ranking of a prompt takes.
         min_w: The threshold of Kendall's W that was asked about.
         steps: For 1, 2, 3, … repeats.
-        warnings: Sentences to read before relying on it.
+        warnings: Warnings to read before relying on it.
     """
 
     wanted: float
@@ -99,19 +99,20 @@ def repeats(
     up_to: int = 10,
     seed: int = 0,
 ) -> RepeatPlan:
-    """Tell from a pilot's votes how many repeats a wanted reliability needs.
+    """Estimate from a pilot's votes how many repeats a target reliability needs.
 
-    Every judge and repeat gives one ranking of a prompt's candidates. How alike two of them are, over all prompts, says
-    how reliable one is, and by Spearman and Brown's formula how reliable any number is together.
+    Every judge and repeat gives one ranking of a prompt's candidates. The similarity of two of them, over all prompts,
+    gives the reliability of one, and the Spearman–Brown formula that of any number together.
 
     Args:
-        votes: A votes table of which the prompts were judged twice or more, or `-`.
-        reliability: What is wanted, between 0 and 1.
-        judge: Whose votes to use, where there are several judges; without it, all judges' rankings are alike.
-        criterion: Which votes to use, where they are by several criteria.
-        min_w: A threshold of Kendall's W, to learn how often a coin-flipping judge would reach it.
+        votes: A votes table whose prompts were judged at least twice, or `-`.
+        reliability: The target reliability, between 0 and 1.
+        judge: The judge whose votes to use, if there are several; without it, the rankings of all judges are treated
+            alike.
+        criterion: The criterion to use, if the votes are by several criteria.
+        min_w: A threshold of Kendall's W; the plan then says how often a coin-flipping judge would reach it.
         up_to: The largest number of repeats to show, at most 10,000.
-        seed: What the draws of prompts depend on.
+        seed: The seed of the draws of prompts.
 
     Raises:
         UsageError: The votes or an option cannot be used, or no prompt was ranked twice.
@@ -191,7 +192,7 @@ def _by(votes: Votes, judge: str | None, path: str | Path) -> Votes:
 
 @dataclass(frozen=True)
 class _Pilot:
-    """What a pilot of P prompts says: covariance of two rankings, variance of one, how many, and the calls for one."""
+    """A pilot of P prompts: covariance of two rankings, variance of one, how many, and the calls for one."""
 
     shared: NDArray[np.float64]
     total: NDArray[np.float64]

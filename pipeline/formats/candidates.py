@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .codes import Coded, Codes, narrowed
 
 PART = 1 << 16
-"""Votes that are looked at together."""
+"""Votes that are processed together."""
 
 PREFIX = 8
 """Bytes of an id that are compared first, as one number; where those of two candidates are equal, whole ids are."""
@@ -52,7 +52,7 @@ def local_codes(
 
 
 def _parts(sizes: Codes) -> Iterator[tuple[slice, slice]]:
-    """Yield some votes and their slots at a time, so that little memory serves for all."""
+    """Yield votes and their slots in parts, to save memory."""
     end = 0
     for start in range(0, len(sizes), PART):
         votes = slice(start, start + PART)

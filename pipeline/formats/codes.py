@@ -49,7 +49,7 @@ class Coded:
 
 
 def unified(parts: Sequence[Coded]) -> Coded:
-    """Return all parts, one after another, coded in order of first appearance; names that none bears are left out."""
+    """Return all parts, one after another, coded in order of first appearance; unused names are left out."""
     names = pa.concat_arrays([part.names for part in parts]).dictionary_encode()
     meanings = np.split(names.indices.to_numpy(), np.cumsum([len(part.names) for part in parts])[:-1])
     if len(names.dictionary) == 1:
@@ -69,7 +69,7 @@ def unified(parts: Sequence[Coded]) -> Coded:
 
 
 def by_size(votes: Codes, sizes: Codes, offsets: Codes, items: Codes) -> Iterator[tuple[Codes, Codes]]:
-    """Yield, for each number k of candidates, where among the votes those stand that show k, and their items (V, k)."""
+    """Yield, for each number k of candidates, the indices of the votes that show k, and their items (V, k)."""
     kinds = np.flatnonzero(np.bincount(sizes[votes]))
     if len(votes) == len(sizes) and len(kinds) == 1:
         yield votes, items.reshape(-1, kinds[0])
@@ -80,7 +80,7 @@ def by_size(votes: Codes, sizes: Codes, offsets: Codes, items: Codes) -> Iterato
 
 
 def occurrences(about: list[Codes], votes: Codes, sizes: Codes, offsets: Codes, items: Codes) -> Codes:
-    """Return how many of the votes before each one ask the same."""
+    """Return how many earlier votes answer the same question as each one."""
     asked = about[0].astype(np.int64)
     for part in about[1:]:
         asked = _paired(asked, part)

@@ -1,4 +1,4 @@
-"""Parquet files whose ids are read as codes: most writers store them so, and to make a string of each takes longer."""
+"""Parquet files whose ids are read as codes: most writers store them so, and making a string of each takes longer."""
 
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -17,7 +17,7 @@ _AHEAD = 4
 
 
 def read_encoded(path: str | Path, kind: TableKind, encoded: Collection[str]) -> Iterator[pa.Table]:
-    """Yield what `reading.read` does of a Parquet file, one table for each row group, some columns as codes.
+    """Yield the tables of a Parquet file like `reading.read`, one for each row group, with some columns as codes.
 
     Args:
         path: The file.

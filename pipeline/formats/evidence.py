@@ -1,4 +1,4 @@
-"""What votes on two candidates say beside who won: how clearly, how likely, and how fluently."""
+"""What votes on two candidates say besides who won: strength, probabilities and perplexity."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,10 +39,10 @@ def read_evidence(path: str | Path, votes: Votes, column: str, criterion: str | 
         criterion: The criterion by which votes were kept.
 
     Returns:
-        What the column says; NaN where it says nothing, and for votes that do not show two candidates.
+        The values of the column; NaN if missing, and for votes that do not show two candidates.
 
     Raises:
-        UsageError: No vote on two candidates has the column, or one holds what it cannot mean.
+        UsageError: No vote on two candidates has the column, or one has an impossible value.
     """
     found = np.concatenate(list(_read(path, column, criterion)))
     found[~(votes.valid & (votes.sizes == 2))] = np.nan

@@ -24,7 +24,7 @@ class Rankings:
         method: What made the scores.
         offsets: (P+1,).
         response_ids: (C,) as they are counted in `places`.
-        models: (C,) likewise, or nothing where they are not known.
+        models: (C,) likewise; None if they are not known.
         places: (C,) the candidate in each place, best first, counted within its prompt.
         ranked: (P,) whether there are ranks and scores.
         ranks: (C,) of each place; 0 is null.

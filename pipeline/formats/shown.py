@@ -1,4 +1,4 @@
-"""Which models votes show, in place of which answers: what a leaderboard reads."""
+"""Votes read as votes on models instead of answers: the input of leaderboards."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,8 +28,8 @@ class Shown:
         judges: The names of those who voted, in alphabetical order.
         prompt_ids: (P,) in alphabetical order.
         prompt: (V,) each vote's prompt.
-        judge: (V,) who gave it; takes no memory where there is one judge.
-        valid: (V,) whether it says anything.
+        judge: (V,) its judge; takes no memory if there is only one judge.
+        valid: (V,) whether it is usable.
         offsets: (V+1,) the slots of vote v are `offsets[v]:offsets[v + 1]`.
         model: (S,) the model in each slot.
         ranks: (S,) 1 is best; 0 was not ranked, or the vote is not valid.
@@ -56,12 +56,12 @@ def read_shown(votes: str | Path, responses: str | Path | None = None, criterion
     Args:
         votes: A votes table, or a file with `prompt_id`, `judge`, `shown` and `ranks`.
         responses: A responses table, which says which model wrote what was shown; without it, what was shown is taken
-            for the names of models.
-        criterion: Which votes to keep, where they are by several criteria.
+            to be names of models.
+        criterion: The criterion whose votes to keep, if there are several.
 
     Raises:
         UsageError: A file is not what it should be, a row contradicts itself, an answer is not among the responses, or
-            it takes a criterion to tell the votes apart.
+            the votes are by several criteria and none is named.
     """
     return _as_shown(votes, criterion) if responses is None else _as_written(votes, responses, criterion)
 

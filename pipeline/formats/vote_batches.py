@@ -46,7 +46,7 @@ class VoteBatch:
         criterion: (V,); "" where there is none.
         response: (S,) what stands in each slot.
         repeat: (V,); -1 where there is none.
-        valid: (V,) whether a vote says anything.
+        valid: (V,) whether it is usable.
         sizes: (V,) how many slots it has.
         ranks: (S,) 1 is best; 0 was not ranked, or the vote is not valid.
         ratings: (V,) the score that a valid vote on one single candidate gave; NaN elsewhere.
@@ -91,7 +91,7 @@ def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Which rows of which file are being looked at, to name one in a message."""
+    """Which rows of which file are being checked, to name one in a message."""
 
     file: str
     first: int
@@ -146,7 +146,7 @@ def _checked(table: pa.Table, rows: _Rows) -> VoteBatch:
 
 
 def _valid(status: pa.DictionaryArray, says_something: Flags, rows: _Rows) -> Flags:
-    """Return which votes can be used, by their status; where there is none, those that say something."""
+    """Return which votes can be used, by their status; without a status, those that have ranks or a rating."""
     names = status.dictionary.to_pylist()
     kinds = np.array([name == Status.OK for name in names] + [False])
     known = np.array([name in set(Status) for name in names] + [True])

@@ -30,7 +30,7 @@ class Votes:
         prompt: (V,) each vote's prompt.
         judge: (V,) its judge.
         repeat: (V,) the number of its repeat.
-        valid: (V,) whether it says anything.
+        valid: (V,) whether it is usable.
         sizes: (V,) how many candidates it shows.
         offsets: (V+1,) the slots of vote v are `offsets[v]:offsets[v + 1]`.
         items: (S,) the candidate in each slot, counted within its prompt.
@@ -63,11 +63,11 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
 
     Args:
         path: The file.
-        criterion: Which votes to keep, where they are by several criteria; prompts without any such vote stay.
+        criterion: The criterion whose votes to keep, if there are several; prompts without any such vote stay.
 
     Raises:
-        UsageError: The file is no table of votes, a row contradicts itself, votes are by several criteria and none is
-            named, or there is no vote by the one that is.
+        UsageError: The file is not a table of votes, a row contradicts itself, votes are by several criteria and none
+            is named, or there is no vote by the named one.
     """
     batches = list(vote_batches(path))
     criteria = unified([batch.criterion for batch in batches])

@@ -1,6 +1,6 @@
 """Agreement beyond chance: the kappas of Cohen and of Fleiss, and Krippendorff's alpha.
 
-All of them are one less the ratio of two disagreements, that which was observed and that which chance would give.
+Each is one minus the ratio of the observed disagreement to the disagreement expected by chance.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """A coefficient of agreement and the two disagreements that make it.
+    """A coefficient of agreement and the two disagreements that it is computed from.
 
     Attributes:
-        value: 1 is perfect, 0 is what chance gives, below 0 is worse; None where chance could not disagree, because all
-            values are the same, or where nothing can be compared.
-        observed: The disagreement that was seen.
-        expected: The disagreement that chance would give.
+        value: 1 is perfect, 0 is what chance gives, below 0 is worse; None if chance could not disagree, because all
+            values are the same, or if nothing can be compared.
+        observed: The observed disagreement.
+        expected: The disagreement expected by chance.
         units: How many units were compared.
     """
 
@@ -35,11 +35,11 @@ class Agreement:
 
 
 def cohen_kappa(table: Floats, *, weights: Weights = "none") -> Agreement:
-    """Return Cohen's kappa of two raters from the table (C, C): `table[a, b]` units had a from one, b from the other.
+    """Return Cohen's kappa of two raters from a table (C, C): one rated `table[a, b]` units a that the other rated b.
 
-    Weighted, a disagreement counts as the distance of the categories, which must be in order, or as its square; so
-    "tie" between "worse" and "better" is half a disagreement. A unit that only one of them rated cannot be in the
-    table.
+    With weights, a disagreement counts as the distance between the categories, which must be in order, or as its
+    square; with linear weights, a "tie" between "worse" and "better" is half a disagreement from either. A unit that
+    only one of them rated cannot be in the table.
 
     Source: Cohen (1960), Educ. Psychol. Meas. 20; Cohen (1968), Psychological Bulletin 70.
 
@@ -61,8 +61,8 @@ def cohen_kappa(table: Floats, *, weights: Weights = "none") -> Agreement:
 def fleiss_kappa(table: Floats) -> Agreement:
     """Return Fleiss' kappa from the table (U, C): how many raters put unit u into category c.
 
-    Each unit weighs the same in what was observed, however many rated it; units with fewer than two ratings are left
-    out. With equally many ratings of each unit this is the published formula.
+    Each unit has the same weight in the observed agreement, however many rated it; units with fewer than two ratings
+    are left out. If all units have equally many ratings, this is the published formula.
 
     Source: Fleiss (1971), Psychological Bulletin 76.
     """
@@ -77,11 +77,11 @@ def fleiss_kappa(table: Floats) -> Agreement:
 
 
 def krippendorff_alpha(codings: Floats, *, level: Level = "nominal") -> Agreement:
-    """Return Krippendorff's alpha from codings (R, U): what each of R raters said of unit u, nan where nothing.
+    """Return Krippendorff's alpha from codings (R, U): the value that each of R raters gave to unit u, nan if none.
 
-    Two values disagree by whether they differ ("nominal"), by the square of how many values lie between them
-    ("ordinal"), of their difference ("interval"), or of their difference by their sum ("ratio", for values that are not
-    negative). Units with fewer than two values are left out.
+    The disagreement of two values is whether they differ ("nominal"), or the square of how many values lie between them
+    ("ordinal"), of their difference ("interval"), or of their difference divided by their sum ("ratio", for
+    non-negative values). Units with fewer than two values are left out.
 
     Source: Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability".
 
@@ -110,7 +110,7 @@ def krippendorff_alpha(codings: Floats, *, level: Level = "nominal") -> Agreemen
 def nominal_alpha(counts: Floats) -> Agreement:
     """Return Krippendorff's nominal alpha from counts (U, C): how many raters put unit u into category c.
 
-    It is `krippendorff_alpha` in closed form, for very many units of few categories. Units with fewer than two values
+    It is `krippendorff_alpha` in closed form, for very many units and few categories. Units with fewer than two values
     are left out.
     """
     raters = counts.sum(1)
@@ -124,7 +124,7 @@ def nominal_alpha(counts: Floats) -> Agreement:
 
 
 def _squared_distances(values: Floats, unit: NDArray[np.intp], units: int) -> tuple[float, float]:
-    """Return the disagreements of N values by the square of their distance, in closed form."""
+    """Return the observed and expected squared distances of N values, in closed form."""
     raters, size = np.bincount(unit, minlength=units), len(values)
     sums, squares = np.bincount(unit, values, units), np.bincount(unit, values**2, units)
     within = ((raters * squares - sums**2) / (raters - 1)).sum()
@@ -135,7 +135,7 @@ def _squared_distances(values: Floats, unit: NDArray[np.intp], units: int) -> tu
 def _categories(
     values: Floats, code: NDArray[np.intp], unit: NDArray[np.intp], units: int, level: Level
 ) -> tuple[float, float]:
-    """Return the disagreements of N values in categories, from how often each pair of categories meets in a unit."""
+    """Return the observed and expected disagreement of N values, from how often two categories meet in a unit."""
     width, size = len(values), len(code)
     counts = np.bincount(unit * width + code, minlength=units * width).reshape(units, width).astype(float)
     share = 1 / (counts.sum(axis=1) - 1)
@@ -152,7 +152,7 @@ def _agreement(observed: float, expected: float, units: float) -> Agreement:
 
 
 def agreement_table(one: Codes, other: Codes, categories: int) -> Floats:
-    """Return the table (C, C) of two raters' codes for the same units, each (U,), negative where there is none."""
+    """Return the table (C, C) of two raters' codes for the same units, each (U,); a negative code means none."""
     both = (one >= 0) & (other >= 0)
     counts = np.bincount(one[both].astype(np.int64) * categories + other[both], minlength=categories**2)
     return counts.reshape(categories, categories).astype(float)

@@ -1,4 +1,4 @@
-"""Baldwin's rule: the item with the lowest Borda count leaves, again and again."""
+"""Baldwin's rule: the item with the lowest Borda count is eliminated, again and again."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from .tally import Floats, Tally
 
 @dataclass(frozen=True)
 class Baldwin:
-    """What the elimination found.
+    """The result of the elimination.
 
     Attributes:
-        scores: (P, n), how many items each one outlasted, plus half of those that left in the same round: 0 to n - 1.
-        rounds: (P, n), the round in which each item left, from 1; the last to leave are first.
+        scores: (P, n), how many items each one outlasted, plus half of those eliminated in the same round: 0 to n - 1.
+        rounds: (P, n), the round in which each item was eliminated, from 1; the last to be eliminated ranks first.
     """
 
     scores: Floats
@@ -24,11 +24,12 @@ class Baldwin:
 def baldwin(tally: Tally) -> Baldwin:
     """Rank by iterated Borda elimination.
 
-    In each round an item's Borda count is its points less those of its opponents, over the items still there: with
-    equally many votes on each pair that is the classical count, and with missing or uneven pairs an item is not
-    punished for having met few others. The lowest leave, together where they tie. An item that beats every other one
-    has a positive count in every round while the counts sum to zero, so it always wins. Tied votes are half a point
-    each way, conflicting ones cancel; all-tied items, and those of an empty prompt, leave together with (n - 1) / 2.
+    In each round an item's Borda count is its points minus those of its opponents, over the remaining items. With
+    equally many votes on each pair this is the classical count; with missing or uneven pairs an item is not punished
+    for having met few others. The items with the lowest count are eliminated, together if they tie. An item that beats
+    every other one has a positive count in every round while the counts sum to zero, so it always wins. Tied votes are
+    half a point each way, conflicting ones cancel; all-tied items, and those of an empty prompt, are eliminated
+    together with a score of (n - 1) / 2.
 
     Source: Baldwin (1926); "Vote'n'Rank" (arXiv 2210.05769).
     """

@@ -1,4 +1,4 @@
-"""The methods that read votes themselves, not counts of pairs: what brings votes into the form that each one takes."""
+"""The methods that read the votes themselves, not counts of pairs: votes brought into the form that each one takes."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,10 +14,10 @@ from .tally import Floats
 from .weng_lin import Skills
 
 CELLS = 1 << 22
-"""Numbers that are held at a time, so that one prompt with very many votes makes no room for as many in all others."""
+"""Numbers held at a time, so that one prompt with very many votes does not make all others be padded to as many."""
 
 Scored = tuple[Floats, Floats | None]
-"""Scores and their standard errors, both (P, n); NaN is unknown, None is unknown of all."""
+"""Scores and their standard errors, both (P, n); NaN is unknown, None means that all are unknown."""
 
 
 def by_plackett_luce(ballots: Ballots, prompts: int, items: int, prior_sd: float) -> Scored:
@@ -46,7 +46,7 @@ def by_plackett_luce(ballots: Ballots, prompts: int, items: int, prior_sd: float
 
 
 def by_elo(ballots: Ballots, prompts: int, items: int) -> Scored:
-    """Score by Elo ratings, averaged over orders of the votes; their spread over orders is no error of the votes."""
+    """Score by Elo ratings, averaged over orders of the votes; their spread over orders is not a sampling error."""
     pairs = pairs_of(ballots)
     counts = np.bincount(pairs.prompt, minlength=prompts)
     scores = np.zeros((prompts, items))
@@ -62,9 +62,9 @@ def by_elo(ballots: Ballots, prompts: int, items: int) -> Scored:
 
 
 def by_skills(rate: Callable[..., Skills], ballots: Ballots, prompts: int, items: int) -> Scored:
-    """Score by ratings that learn from match after match, each vote a match of all that it ranks, in the order given.
+    """Score by ratings updated match by match in the order given; each vote is a match of all the items that it ranks.
 
-    What such a filter calls its deviations are no standard errors.
+    The deviations of such a filter are not standard errors.
     """
     votes, sizes = len(ballots.prompt), ballots.sizes
     seats, ranks = (np.zeros((votes, int(sizes.max(initial=0)))) for _ in range(2))
@@ -78,7 +78,7 @@ def by_skills(rate: Callable[..., Skills], ballots: Ballots, prompts: int, items
 
 
 def by_fusion(fuse: Callable[..., Fusion], ballots: Ballots, prompts: int, items: int) -> Scored:
-    """Score by fusing the complete rankings of judges and repeats; NaN where a prompt has none."""
+    """Score by fusing the complete rankings of judges and repeats; NaN if a prompt has none."""
     repeats = rankings_of_repeats(ballots, pairs_of(ballots), prompts, items)
     ranks = np.where(repeats.present[:, :, None], repeats.rankings / 2, np.nan)
     weights = np.ones(int(ballots.source.max(initial=0)) + 1)
@@ -89,7 +89,7 @@ def by_fusion(fuse: Callable[..., Fusion], ballots: Ballots, prompts: int, items
 
 
 def _place(prompt: Codes) -> Codes:
-    """Return how many votes on the same prompt stand before each."""
+    """Return how many votes on the same prompt come before each."""
     order = np.argsort(prompt, kind="stable")
     place = np.empty(len(prompt), np.int64)
     place[order] = position_in_group(prompt[order])
@@ -97,7 +97,7 @@ def _place(prompt: Codes) -> Codes:
 
 
 def _blocks(counts: Codes, width: int) -> Iterator[Codes]:
-    """Yield prompts with about equally many votes, so many that their votes, padded to the most, fit into memory."""
+    """Yield prompts with similar numbers of votes, in blocks that fit into memory when padded to the largest number."""
     order = np.argsort(counts, kind="stable")
     start = 0
     while start < len(order):

@@ -1,4 +1,4 @@
-"""Everything that is said of one batch of prompts with the same number of candidates."""
+"""All results for one batch of prompts with the same number of candidates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from .tally import Floats, Tally
 from .transitivity import Transitivity, transitivity
 
 DIGITS = 9
-"""Decimals of scores and their errors; the next ones depend on the order in which votes were added up."""
+"""Decimals of scores and their errors; further ones depend on the order in which votes were summed."""
 
 FLAGS = ("no-valid-votes", "single-candidate", "disconnected", "all-tied", "separable")
-"""What a ranking may fall short of; `connectivity.shortcomings` explains the last three."""
+"""The possible shortcomings of a ranking; `connectivity.shortcomings` explains the last three."""
 
 Scorer = Callable[[Ballots, Tally], tuple[Floats, Floats]]
 """Turns comparisons into scores and their standard errors, both (P, n); higher is better, NaN is unknown."""
@@ -36,17 +36,17 @@ class Measured:
     Attributes:
         order: (P, n) the candidate in each place, best first.
         ranks: (P, n) the rank of each place, 1, 2, 2, 4.
-        scores: (P, n) the score of each place.
-        standard_errors: (P, n) likewise; NaN where unknown.
-        voted: (P,) whether there is any valid vote; without one, ranks and scores mean nothing.
+        scores: (P, n) the score of the candidate in each place.
+        standard_errors: (P, n) likewise; NaN if unknown.
+        voted: (P,) whether there is any valid vote; without one, ranks and scores are meaningless.
         flags: (P, len(FLAGS)).
         repeats: The complete rankings behind the concordance.
         concordance: How far they agree.
-        agreement: The same, two by two.
+        agreement: How far they agree in pairs.
         positions: What pairs judged in both orders say.
         transitivity: Whether the majorities form an order.
-        repeat_consistency: (P,) how far rankings agree that the same judge gave; NaN where there are not two.
-        judge_consistency: (P,) how far those of different judges do; NaN likewise.
+        repeat_consistency: (P,) how far rankings by the same judge agree; NaN if there are fewer than two.
+        judge_consistency: (P,) how far rankings by different judges agree; NaN likewise.
     """
 
     order: NDArray[np.signedinteger]
@@ -65,7 +65,7 @@ class Measured:
 
     @property
     def margin(self) -> Floats:
-        """(P,): the lead of the best candidate over the worst; NaN where no score is known."""
+        """(P,): the lead of the best candidate over the worst; NaN if no score is known."""
         lead: Floats = self.scores[:, 0] - np.fmin.reduce(self.scores, axis=1)
         return lead
 
@@ -75,16 +75,15 @@ def measure(
 ) -> Measured:
     """Rank each prompt's candidates and say how far the votes agree.
 
-    Scores and shortcomings are those of the votes as they should count; all that is said of consistency is of the votes
-    as they are.
+    Scores and shortcomings are computed from the votes as they should count, consistency from the original votes.
 
     Args:
-        ballots: The valid votes, as they are.
+        ballots: The original valid votes.
         prompts: P.
         items: n.
-        scorer: How comparisons become scores.
+        scorer: Turns comparisons into scores.
         judge: (S,) the judge of each source of votes.
-        scored: The votes as they should count, weighted and with conflicts resolved; as they are where it is left out.
+        scored: The votes as they should count, weighted and with conflicts resolved; the original votes if left out.
     """
     facts = facts_of(ballots, prompts, items)
     counted = facts.tally if scored is None else tally_of(scored, prompts, items)

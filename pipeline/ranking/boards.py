@@ -1,4 +1,4 @@
-"""Leaderboards of those models that were compared with each other, from all comparisons."""
+"""Leaderboards from all comparisons, one for each group of models that were compared with each other."""
 
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ PEER_RANK = "peer-rank"
 METHODS = (*leaderboards.METHODS, PEER_RANK)
 
 ELO_ZERO = 1000.0
-"""Where the scale of Elo puts the mean of the models, or the anchor."""
+"""The Elo rating of the mean of the models, or of the anchor."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Settings:
 
     Attributes:
         method: One of `METHODS`.
-        position: The position effect where it is known; None estimates it.
+        position: The position effect if it is known; None estimates it.
         elo: Whether scores are Elo points instead of logits.
         anchor: The model whose score is fixed, if it is on the board.
-        draws: How often prompts are drawn.
-        seed: Of the draws.
-        contestant: (J,) the model that each judge is, -1 for a judge who is none; only for "peer-rank".
+        draws: The number of bootstrap draws of the prompts.
+        seed: The seed of the draws.
+        contestant: (J,) the model that each judge is, -1 for a judge who is not a model; only for "peer-rank".
     """
 
     method: str
@@ -52,11 +52,11 @@ class Board:
     Attributes:
         members: (n,) the models' codes, best first.
         ranks: (n,) 1, 2, 2, 4.
-        estimate: Their scores, in the same order.
-        standings: How sure these are.
-        prompts: On how many prompts they were compared.
-        groups: Into how many groups those were put.
-        peers: What each judge counts, if judges are weighted.
+        estimate: Their scores, in the same order as `members`.
+        standings: How certain these are.
+        prompts: The number of prompts on which they were compared.
+        groups: The number of groups into which those were put.
+        peers: The weight of each judge, if judges are weighted.
     """
 
     members: Codes
@@ -69,10 +69,10 @@ class Board:
 
 
 def boards_of(comparisons: Comparisons, settings: Settings) -> tuple[HeadToHead, list[Board], Codes]:
-    """Rank models, those that were never compared with each other, not even through others, apart.
+    """Rank models; those never compared with each other, not even through others, are ranked apart.
 
     Returns:
-        All counts, the boards, that with most models first, and the models that were compared with none.
+        All counts; the boards, the one with the most models first; and the models that were compared with none.
     """
     counted = head_to_head(comparisons)
     parts = parts_of(counted.met)

@@ -12,12 +12,12 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Borda:
-    """Mean points and how sure they are.
+    """Mean points and their standard errors.
 
     Attributes:
         scores: (P, n) mean points of a ballot, from 0 (last) to n-1 (first); NaN for a candidate on no ballot.
-        standard_errors: (P, n) of the mean, from the spread between ballots; NaN where fewer than two ballots rank the
-            candidate, or all give it the same points: a spread of zero in a few ballots is no proof of certainty.
+        standard_errors: (P, n) of the mean, from the spread between ballots; NaN if fewer than two ballots rank the
+            candidate, or if all give it the same points: a spread of zero over a few ballots does not prove certainty.
     """
 
     scores: Floats
@@ -28,12 +28,12 @@ def borda(ballots: Ballots, prompts: int, items: int) -> Borda:
     """Return the mean number of candidates beaten on a ballot.
 
     On a ballot of k ranked candidates each gets a point for every candidate it beats and half a point for every one it
-    ties with, so that tied candidates share the mean of their points. The points are stretched by (n-1)/(k-1): a ballot
-    over all n counts as it stands, from 0 to n-1 points; a vote on one pair gives n-1 or 0, so that their mean is n-1
-    times the share of comparisons won. Means are weighted as the ballots are. Standard errors take ballots as
-    independent, and a weight as that many of them; with pairwise votes they are a little too wide, because part of the
-    spread between ballots comes from the different opponents. Conflicting votes cancel. Missing pairs leave a mean over
-    fewer opponents, which is fair only where all met like ones.
+    ties with, so that tied candidates share the mean of their points. The points are scaled by (n-1)/(k-1): a ballot
+    over all n counts as it stands, from 0 to n-1 points; a vote on one pair gives n-1 or 0, so that the mean is n-1
+    times the share of comparisons won. Means use the ballots' weights. Standard errors treat ballots as independent,
+    and a weight as that many of them; with pairwise votes they are a little too wide, because part of the spread
+    between ballots comes from the different opponents. Conflicting votes cancel. With missing pairs the mean is over
+    fewer opponents, which is fair only if all candidates met similar ones.
 
     Source:
         Black (1976), Public Choice 28, 1–15, for partial ballots and ties.

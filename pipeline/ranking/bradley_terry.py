@@ -1,11 +1,11 @@
-"""The Bradley–Terry model of many small tournaments at once, with a prior and an effect of position.
+"""The Bradley–Terry model of many small tournaments at once, with a prior and a position effect.
 
 The candidate in the earlier slot, i, beats the one in the later slot, j, with probability s(θ_i - θ_j + β), s being the
-logistic function. Scores θ are logits: a lead of 1 means odds of e. β belongs to the judge. A tie counts as half a win
-for each, which makes standard errors a little too wide where ties are many.
+logistic function. Scores θ are logits: a lead of 1 means odds of e. β is the judge's position effect. A tie counts as
+half a win for each, which makes standard errors a little too wide if there are many ties.
 
-A tournament of few votes often has no maximum of its likelihood: a candidate that won all its comparisons would get an
-infinite score. The prior θ ~ N(0, prior_sd²) keeps every score finite, and the result is the posterior's mode with the
+With few votes, the likelihood of a tournament often has no maximum: a candidate that won all its comparisons would get
+an infinite score. The prior θ ~ N(0, prior_sd²) keeps every score finite, and the result is the posterior mode with the
 covariance of its normal approximation.
 """
 
@@ -24,9 +24,9 @@ from .matrices import inverse, product, solution
 from .tally import Floats, Tally
 
 PRIOR_SD = 1.5
-"""The standard deviation of scores where nothing better is known.
+"""The default standard deviation of scores.
 
-It is the spread of scores of a judge who prefers the better of two typical candidates four times out of five.
+It is the spread at which a judge prefers the better of two typical candidates four times out of five.
 """
 
 BLOCK = 4096
@@ -42,7 +42,7 @@ STEP_LIMIT = 2.0
 TOLERANCE = 1e-7
 MOST_STEPS = 100
 NEGLIGIBLE_GAIN = 1e-6
-"""In log likelihood: with a prior as wide as 10,000 the last digits of scores may never settle."""
+"""In log likelihood: with a prior as wide as 10,000 the last digits of the scores may never converge."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class BradleyTerry:
     """Fitted scores, and the parameters that made them.
 
     Attributes:
-        scores: (P, n) in logits, centred to sum zero; NaN where there is no prior and no maximum of the likelihood.
+        scores: (P, n) in logits, centred to sum zero; NaN if there is no prior and the likelihood has no maximum.
         covariance: (P, n, n) of the centred scores. The variance of a lead is `c[i, i] + c[j, j] - 2 c[i, j]`.
         position_effect: β of each judge, in logits in favour of the earlier slot.
-        prior_sd: The prior's standard deviation, infinite where there was none.
+        prior_sd: The prior's standard deviation, infinite if there was none.
     """
 
     scores: Floats
@@ -75,13 +75,14 @@ def bradley_terry(
     position_effect: float | Sequence[float] = 0.0,
     position_error: float | Sequence[float] = 0.0,
 ) -> BradleyTerry:
-    """Return the scores that fit each tournament best, by Newton's method.
+    """Return the posterior mode of each tournament's scores, by Newton's method.
 
     Args:
-        tallies: The comparisons of the same tournaments by each judge, or by all of them together.
+        tallies: The comparisons of the same tournaments, one tally for each judge, or one for all judges together.
         prior_sd: The prior's standard deviation; `math.inf` for maximum likelihood.
         position_effect: β, known or estimated by `pooled.estimate_shared`; one for all judges, or one for each.
-        position_error: The standard error of β, which widens those of the scores; likewise.
+        position_error: The standard error of β, which widens those of the scores; again one for all judges, or one for
+            each.
 
     Source:
         Bradley and Terry (1952), Biometrika 39; Davidson and Beaver (1977), Biometrics 33, for β.
@@ -109,7 +110,7 @@ def bradley_terry(
 
 
 def win_probabilities(scores: Floats, position_effect: float = 0.0) -> Floats:
-    """Return (P, n, n): how likely i, in the earlier slot, beats j."""
+    """Return (P, n, n): the probability that i, in the earlier slot, beats j."""
     lead = scores[:, :, None] - scores[:, None, :] + position_effect
     return logistic(lead)
 
@@ -121,7 +122,7 @@ def logistic(x: Floats) -> Floats:
 
 
 def slot_points(tally: Tally, block: slice) -> tuple[Floats, Floats]:
-    """Return points of i against j and of j against i, both (n, n, P), where i stood in the earlier slot."""
+    """Return the points of i against j and of j against i, both (n, n, P), with i in the earlier slot."""
     first, second, tied = (
         part[block].transpose(1, 2, 0) for part in (tally.first_wins, tally.second_wins, tally.first_ties)
     )
@@ -130,10 +131,10 @@ def slot_points(tally: Tally, block: slice) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What the comparisons of P tournaments say, the tournaments along the last axis.
+    """The comparisons of P tournaments, with the tournaments along the last axis.
 
-    There are J judges, and K = n(n-1)/2 pairs of items, low and high. Part 0 is where the low one stood in the earlier
-    slot, part 1 where the high one did.
+    There are J judges, and K = n(n-1)/2 pairs of items, low and high. Part 0 has the low item in the earlier slot, part
+    1 the high one.
 
     Attributes:
         items: n.
@@ -147,7 +148,7 @@ class Likelihood:
 
     @classmethod
     def of(cls, points: Sequence[tuple[Floats, Floats]]) -> Self:
-        """Return what is said by each judge's points of i against j and of j against i, (n, n, P), i shown earlier."""
+        """Build it from each judge's points of i against j and of j against i, (n, n, P), with i shown earlier."""
         items = len(points[0][0])
         low, high = _pairs(items)
         wins, losses = (
@@ -161,12 +162,12 @@ class Likelihood:
         return _pairs(self.items)
 
     def some(self, chosen: NDArray[np.bool_]) -> "Likelihood":
-        """Return what is said of some of the tournaments."""
+        """Return the comparisons of some of the tournaments."""
         places = np.flatnonzero(chosen)
         return Likelihood(self.items, self.wins.take(places, 3), self.losses.take(places, 3))
 
     def beginning(self) -> Floats:
-        """Return (n, P): scores near the best ones, from the share of its points that each item won."""
+        """Return (n, P): starting scores, from the share of its points that each item won."""
         wins, losses = self.wins.sum(0), self.losses.sum(0)
         points = self.spread(wins[0] + losses[1], losses[0] + wins[1])
         won, lost = points.sum(1), points.sum(0)
@@ -175,7 +176,7 @@ class Likelihood:
         return centred
 
     def spread(self, low: Floats, high: Floats) -> Floats:
-        """Return (n, n, P), zero on its diagonal, from what pairs (K, P) have for [low, high] and for [high, low]."""
+        """Return (n, n, P), zero on its diagonal, from the values (K, P) of pairs at [low, high] and at [high, low]."""
         lows, highs = self.pairs
         square = np.zeros((self.items, self.items, low.shape[-1]))
         square[lows, highs] = low
@@ -185,7 +186,7 @@ class Likelihood:
     def at(self, theta: Floats, beta: Floats, precision: float) -> "Slope":
         """Return the slope and curvature of the log posterior at scores (n, P) and position effects (J,)."""
         lows, highs = self.pairs
-        # Both chances are computed to their last digit, and never their sum with a count: otherwise rounding would
+        # Both probabilities are computed to full precision, and never added to a count: otherwise rounding would
         # drown the slope where a candidate won millions of comparisons and lost none.
         lead = theta[lows] - theta[highs]
         odds = np.empty(self.wins.shape)
@@ -217,16 +218,16 @@ def _pairs(items: int) -> tuple[Codes, Codes]:
 
 @dataclass(frozen=True)
 class Slope:
-    """The log posterior about one point, all with the tournaments along the last axis.
+    """The log posterior near one point, with the tournaments along the last axis of every array.
 
     Attributes:
-        likelihood: What it is the slope of.
-        chance: (J, 2, K, P) of the item in the earlier slot to win.
-        other: (J, 2, K, P) of the one in the later slot.
-        residual: (J, 2, K, P) wins of the item in the earlier slot less their expectation.
+        likelihood: The likelihood that the slope belongs to.
+        chance: (J, 2, K, P) the probability that the item in the earlier slot wins.
+        other: (J, 2, K, P) the probability that the one in the later slot wins.
+        residual: (J, 2, K, P) wins of the item in the earlier slot minus their expectation.
         weight: (J, 2, K, P) the variance of the wins.
-        gradient: (n, P) by scores.
-        curvature: (n, n, P) by two scores, positive.
+        gradient: (n, P) with respect to the scores.
+        curvature: (n, n, P) with respect to two scores, negated so that it is positive.
     """
 
     likelihood: Likelihood
@@ -239,18 +240,18 @@ class Slope:
 
     @property
     def step(self) -> Floats:
-        """(n, P): Newton's step to the best scores."""
+        """(n, P): the Newton step towards the mode."""
         return solution(self.curvature, self.gradient)
 
     def mixed(self, weight: Floats) -> Floats:
-        """Return (n, P): the curvature by a score and the position effect of judges whose `weight` (2, K, P) it is."""
+        """Return (n, P): the curvature in a score and a position effect, from its judges' `weight` (2, K, P)."""
         low = weight[0] - weight[1]
         curvature: Floats = self.likelihood.spread(low, -low).sum(1)
         return curvature
 
 
 def _fit(likelihood: Likelihood, prior_sd: float, beta: Floats, beta_error: Floats) -> tuple[Floats, Floats]:
-    """Climb to the mode of each tournament; those that have arrived leave, so that none depends on its neighbours."""
+    """Find each tournament's mode; converged ones stop, so that none depends on its neighbours."""
     items, prompts = likelihood.items, likelihood.wins.shape[3]
     precision = prior_sd**-2 if math.isfinite(prior_sd) else 0.0
     scores, covariance = np.zeros((items, prompts)), np.zeros((items, items, prompts))
@@ -265,8 +266,8 @@ def _fit(likelihood: Likelihood, prior_sd: float, beta: Floats, beta_error: Floa
             done |= (slope.gradient * step).sum(0) < NEGLIGIBLE_GAIN
         if done.any():
             curvature = slope.curvature[:, :, done]
-            # The prior alone holds the common level, and a wide one nearly not: what is added holds it as firmly as the
-            # votes hold the differences, so that subtracting it leaves their digits.
+            # Only the prior fixes the common level, and a wide one hardly does: what is added fixes it as firmly as the
+            # votes fix the differences, so that subtracting it keeps their digits.
             held = np.einsum("iip->p", curvature) / items
             inverted = inverse(curvature + held / items)
             scores[:, left[done]] = theta[:, done] - theta[:, done].mean(0)

@@ -1,4 +1,4 @@
-"""Integer codes: keys with gaps made dense, so that everything else can be counted with one bincount."""
+"""Integer codes: sparse keys made dense, so that everything else can be counted with one bincount."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ COUNTED_TOGETHER = 1 << 20
 
 
 def counted(codes: Codes, bound: int) -> NDArray[np.int64]:
-    """Return (bound,) how often each code from 0 to a bound occurs.
+    """Return (bound,): how often each code from 0 to below a bound occurs.
 
     >>> counted(np.array([2, 0, 2], np.int32), 4).tolist()
     [1, 0, 2, 0]
@@ -26,7 +26,7 @@ def counted(codes: Codes, bound: int) -> NDArray[np.int64]:
 
 
 def dense(keys: Codes, bound: int) -> tuple[Codes, Codes]:
-    """Return codes from 0 for keys below a bound, without gaps, and the key that each code stands for, ascending."""
+    """Return consecutive codes from 0 for keys below a bound, and the key that each code stands for, ascending."""
     if bound > 8 * len(keys) + 1024:
         values, codes = np.unique(keys, return_inverse=True)
         return codes, values
@@ -35,7 +35,7 @@ def dense(keys: Codes, bound: int) -> tuple[Codes, Codes]:
 
 
 def position_in_group(groups: Codes) -> Codes:
-    """Return how many equal codes stand before each, for codes in ascending order.
+    """Return how many equal codes come before each, for codes in ascending order.
 
     >>> position_in_group(np.array([0, 0, 2, 2, 2])).tolist()
     [0, 1, 0, 1, 2]

@@ -1,11 +1,11 @@
-"""From votes to pair comparisons, and from those to the tally that every aggregator reads.
+"""From votes to pairwise comparisons, and from those to the tally that every aggregator reads.
 
 A vote that ranks k candidates implies k(k-1)/2 comparisons, which are not independent: they come from one ordering.
-Each is weighted by 3/(k+1), which is 1 for a pair. With this weight the curvature of the Bradley–Terry likelihood is
-the true sampling variance of its estimator where the candidates are equally strong. There, the slope of the likelihood
-by one candidate's score is (k+1)/2 minus its rank, which has variance (k²-1)/12, and covariance -(k+1)/12 with another:
-on contrasts J = k(k+1)/12. The curvature is H = k/4. The true variance is the sandwich J/H² = (k+1)/3 · 4/k, where
-unweighted comparisons would claim 1/H = 4/k; the weight makes the two equal.
+Each is weighted by 3/(k+1), which is 1 for a pair. With this weight the inverse curvature of the Bradley–Terry
+likelihood is the true sampling variance of its estimator if the candidates are equally strong. In that case, the slope
+of the likelihood in one candidate's score is (k+1)/2 minus its rank, which has variance (k²-1)/12, and covariance
+-(k+1)/12 with another: on contrasts J = k(k+1)/12. The curvature is H = k/4. The true variance is the sandwich J/H² =
+(k+1)/3 · 4/k, whereas unweighted comparisons would claim 1/H = 4/k; the weight makes the two equal.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -24,12 +24,12 @@ class Ballots:
 
     Attributes:
         prompt: (V,) the tournament of each vote.
-        source: (V,) who gave it and for which time: one code for each judge and repeat.
-        placed: (V,) whether the order of the slots could have had an effect; not so for candidates rated one at a time.
+        source: (V,) the source of each vote: one code for each combination of judge and repeat.
+        placed: (V,) whether the order of the slots could have had an effect; False for candidates rated one at a time.
         offsets: (V+1,) where the slots of each vote begin.
         items: (S,) the candidate in each slot, as its code within its tournament.
-        ranks: (S,) 1 is best, equal ranks are a tie, 0 was not ranked.
-        weight: (V,) what each vote counts; None for 1 each.
+        ranks: (S,) 1 is best, equal ranks are a tie, 0 means not ranked.
+        weight: (V,) the weight of each vote; None for 1 each.
     """
 
     prompt: Codes
@@ -47,12 +47,12 @@ class Ballots:
 
     @classmethod
     def gathered(cls, votes: Codes, prompt: Codes, source: Codes, offsets: Codes, items: Codes, ranks: Codes) -> Self:
-        """Return some of the votes of a larger collection, all of them placed; what was narrow is widened.
+        """Return some of the votes of a larger collection, all of them placed; narrow integers are widened.
 
         Args:
             votes: (V,) which votes to take, ascending.
             prompt: (V,) the tournament of each of them.
-            source: Who gave each vote of the collection.
+            source: The source of each vote of the collection.
             offsets: Where its slots begin.
             items: The candidate in each slot.
             ranks: Its rank.
@@ -71,7 +71,7 @@ class Ballots:
         return cls(prompt, source[run], placed, ends, items[slots].astype(np.int32), ranks[slots].astype(np.int32))
 
     def followed_by(self, other: Self) -> Self:
-        """Return these votes and then the others, weighing 1 each."""
+        """Return these votes and then the others, all with weight 1."""
         return type(self)(
             np.r_[self.prompt, other.prompt],
             np.r_[self.source, other.source],
@@ -92,7 +92,7 @@ class Pairs:
         first: (M,) the candidate in the earlier slot.
         second: (M,) the candidate in the later slot.
         outcome: (M,) 1 where the first won, -1 where the second did, 0 for a tie.
-        weight: (M,) what the comparison counts.
+        weight: (M,) the weight of the comparison.
     """
 
     vote: Codes
@@ -115,7 +115,7 @@ class Pairs:
 
 
 def by_size(ballots: Ballots) -> list[tuple[Codes, Codes, Codes]]:
-    """Return, for each number k of candidates shown, the votes that show k, their items and ranks, both (V, k)."""
+    """Return, for each number k of candidates shown, the votes that show k, and their items and ranks, both (V, k)."""
     sizes = ballots.sizes
     blocks = []
     for size in np.flatnonzero(np.bincount(sizes)) if len(sizes) else ():
@@ -129,10 +129,10 @@ def by_size(ballots: Ballots) -> list[tuple[Codes, Codes, Codes]]:
 
 
 def pairs_of(ballots: Ballots) -> Pairs:
-    """Return the comparisons that votes imply, a candidate that was not ranked being in none.
+    """Return the comparisons that votes imply; a candidate that was not ranked is in none.
 
-    Where the slots could have had no effect, a comparison counts half in either order, so that it says nothing about
-    a position effect.
+    If the slots could not have had an effect, a comparison counts half in each order, so that it says nothing about a
+    position effect.
     """
     empty = np.zeros(0, np.int64)
     blocks = [Pairs(empty, empty, empty, empty, empty.astype(np.int8), np.zeros(0))]
@@ -174,7 +174,7 @@ def _joined(blocks: list[Pairs]) -> Pairs:
 
 
 def tally(pairs: Pairs, prompts: int, items: int) -> Tally:
-    """Count comparisons, all tournaments having the same number of items.
+    """Count comparisons of tournaments with the same number of items.
 
     Returns:
         The tally of (P, n, n) weighted counts, P being `prompts` and n `items`.

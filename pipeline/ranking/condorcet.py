@@ -1,4 +1,4 @@
-"""Copeland, minimax and Schulze: rankings from who beats whom, whatever the strength of the items' other results."""
+"""Copeland, minimax and Schulze: rankings from pairwise majorities."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Condorcet:
-    """What a rule on pairwise majorities found.
+    """The result of a rule on pairwise majorities.
 
     Attributes:
         scores: (P, n), higher is better; the unit depends on the rule.
-        winners: (P, n), true for the items that the rule puts first, several where they tie.
-        condorcet_winner: (P,), the item that beats every other one, -1 where there is none.
+        winners: (P, n), true for the items that the rule puts first; several if they tie.
+        condorcet_winner: (P,), the item that beats every other one; -1 if there is none.
     """
 
     scores: Floats
@@ -40,9 +40,9 @@ def copeland(tally: Tally) -> Condorcet:
 
 
 def minimax(tally: Tally) -> Condorcet:
-    """Score each item by its worst result against any other: its points less those of the other, in votes.
+    """Score each item by its worst result against any other: its points minus those of the other, in votes.
 
-    A positive score is that of a Condorcet winner. Tied votes count half a point each way, so they and conflicts leave
+    Only a Condorcet winner has a positive score. Tied votes count half a point each way, so they and conflicts leave
     the margin as it is; a pair that was never compared has margin 0. A single item has score 0, and so have all-tied
     items and those of an empty prompt.
 
@@ -56,11 +56,11 @@ def minimax(tally: Tally) -> Condorcet:
 
 
 def schulze(tally: Tally) -> Condorcet:
-    """Score each item by the number of items it beats by strongest paths, plus half the number it ties with.
+    """Score each item by the number of items it beats by the strongest paths, plus half the number it ties with.
 
     A path is a chain of items each of which beats the next, as strong as its weakest link; a link's strength is the
-    winner's points. i comes before j where its strongest path to j is stronger than j's to i, which is a transitive
-    order; the scores, 0 to n - 1, agree with it. Ties, conflicts and missing pairs are as in `copeland`.
+    winner's points. i comes before j if its strongest path to j is stronger than j's to i, which is a transitive order;
+    the scores, 0 to n - 1, agree with it. Ties, conflicts and missing pairs are as in `copeland`.
 
     Source: Schulze (2011), Social Choice and Welfare 36.
     """

@@ -1,4 +1,4 @@
-"""Conflicts: pairs whose two orders name different winners, and what to make of them before candidates are scored."""
+"""Conflicts: pairs whose two orders name different winners, and how they are resolved before scoring."""
 
 from dataclasses import replace
 
@@ -13,14 +13,15 @@ from .tally import Floats
 CONFLICTS = ("both", "tie", "drop", "likelihood", "perplexity")
 
 TOLERANCE = 0.05
-"""How much likelier, on the mean of both orders, a verdict must be than the next one; below it, the pair is tied."""
+"""The least lead in probability, averaged over both orders, of a verdict over the next one; below it, the pair is
+tied."""
 
 
 def resolved(ballots: Ballots, prompts: int, items: int, conflicts: str) -> Ballots:
-    """Return the votes with those in conflict as they should count: as they stand ("both"), as ties, or not at all.
+    """Return the votes with conflicts resolved: conflicting votes stand ("both"), become ties, or are dropped.
 
-    A conflict is between the votes of one judge at one repeat on one pair. As two opposite wins or as two ties they
-    give the same points, but a model with ties sees ties. Dropped, they rank nothing any more.
+    A conflict is between the votes of one judge at one repeat on one pair. Two opposite wins and two ties give the same
+    points, but a model with ties sees the ties. Dropped votes no longer rank anything.
     """
     if conflicts == "both":
         return ballots
@@ -40,11 +41,11 @@ def in_conflict(ballots: Ballots, prompts: int, items: int) -> Codes:
 
 
 def by_likelihood(ballots: Ballots, prompts: int, items: int, first: Floats, second: Floats) -> Ballots:
-    """Return the votes with conflicts decided by what both orders together find likeliest.
+    """Return the votes with conflicts resolved by the most likely verdict of both orders together.
 
-    Each order gives a probability that the one candidate is better, that the other is, and that they tie. Their sums
-    over the two orders decide: the verdict with the largest, or a tie where the lead is within `TOLERANCE`. Both votes
-    then say so. A conflict that has a vote without probabilities (NaN) stands.
+    Each order gives the probability that one candidate is better, that the other is, and that they tie. The verdict
+    with the largest mean over the two orders wins, or a tie if its lead is within `TOLERANCE`. Both votes then get that
+    verdict. A conflict with a vote without probabilities (NaN) stands.
 
     Args:
         ballots: The votes.
@@ -69,9 +70,9 @@ def by_likelihood(ballots: Ballots, prompts: int, items: int, first: Floats, sec
 
 
 def by_perplexity(ballots: Ballots, prompts: int, items: int, perplexity: Floats) -> Ballots:
-    """Return the votes with each conflict decided by the order in which the judge's answer has the lower perplexity.
+    """Return the votes with each conflict resolved by the order in which the judge's answer has the lower perplexity.
 
-    Both votes then name the winner of that order; equal perplexities are a tie. A conflict that has a vote without
+    Both votes then name the winner of that order; equal perplexities are a tie. A conflict with a vote without
     perplexity (NaN) stands.
 
     Args:
@@ -94,7 +95,7 @@ def by_perplexity(ballots: Ballots, prompts: int, items: int, perplexity: Floats
 
 
 def _by_order(orders: Orders, forward: NDArray[np.bool_], values: Floats) -> Floats:
-    """Return (K, 2): the mean of values of votes (N,) over each order of each pair; 0 where it has no votes."""
+    """Return (K, 2): the mean of the votes' values (N,) over each order of each pair; 0 if it has no votes."""
     cell = orders.pair * 2 + forward
     size = 2 * len(orders.prompt)
     mean: Floats = np.bincount(cell, values, minlength=size) / np.maximum(np.bincount(cell, minlength=size), 1)
@@ -102,7 +103,7 @@ def _by_order(orders: Orders, forward: NDArray[np.bool_], values: Floats) -> Flo
 
 
 def _decided(ballots: Ballots, votes: PairVotes, orders: Orders, winner: Floats, decided: NDArray[np.bool_]) -> Ballots:
-    """Return the votes, those on decided pairs (K,) naming the winner: 1 for the lower candidate, -1, 0 for a tie."""
+    """Return the votes; decided pairs (K,) name the winner: 1 the lower candidate, -1 the other, 0 a tie."""
     mine = decided[orders.pair]
     vote, pair = votes.vote[mine], orders.pair[mine]
     first = np.where(votes.first[mine] < votes.second[mine], winner[pair], -winner[pair])

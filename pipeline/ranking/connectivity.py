@@ -1,4 +1,4 @@
-"""Which tournaments say enough to rank all their items, and which rest on the prior alone."""
+"""Which tournaments have enough comparisons to rank all their items, and which rest on the prior alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ Flags = NDArray[np.bool_]
 
 
 def strongly_connected(beaten: Flags) -> Flags:
-    """Tell whether in each tournament every item reaches every other, from (P, n, n): i has beaten or tied with j.
+    """Return whether every item reaches every other, by tournament, from (P, n, n): i has beaten or tied with j.
 
-    That is when the Bradley–Terry likelihood has a maximum.
+    Exactly then the Bradley–Terry likelihood has a maximum.
 
     Source:
         Ford (1957), American Mathematical Monthly 64, 28–33.
@@ -21,7 +21,7 @@ def strongly_connected(beaten: Flags) -> Flags:
 
 
 def reachable(linked: Flags) -> Flags:
-    """Return (P, n, n): whether links lead from i to j, directly or through others; every item reaches itself."""
+    """Return (P, n, n): whether i reaches j, directly or through others; every item reaches itself."""
     items = linked.shape[1]
     reach = linked.transpose(1, 2, 0).copy()  # long rows: five times as fast as many short ones
     reach[range(items), range(items)] = True
@@ -33,11 +33,11 @@ def reachable(linked: Flags) -> Flags:
 def shortcomings(tally: Tally) -> dict[str, Flags]:
     """Return, for each way in which comparisons can fall short, the tournaments (P,) in which they do.
 
-    - "disconnected": the candidates fall into groups that were never compared with each other; scores of different
-      groups cannot be told apart.
+    - "disconnected": the candidates fall into groups that were never compared with each other, so scores cannot be
+      compared between groups.
     - "all-tied": every comparison was a tie.
-    - "separable": some candidates never lost to any of the others, so that how far they are ahead follows from the
-      prior (and would be infinite without one).
+    - "separable": some candidates never lost to any of the others, so that their lead depends on the prior (and would
+      be infinite without one).
     """
     wins, points = tally.wins, tally.points
     met = (points + points.transpose(0, 2, 1)) > 0

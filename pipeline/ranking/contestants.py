@@ -1,4 +1,4 @@
-"""Judges who are models themselves, known by their names."""
+"""Judges that are models themselves, recognised by their names."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from .model_comparisons import Counts
 
 
 def contestants(judges: Sequence[str], models: Sequence[str]) -> Codes:
-    """Return the model (J,) that each judge is, by its name; -1 for a judge that is none.
+    """Return the model (J,) that each judge is, by its name; -1 for a judge that is not a model.
 
     Raises:
         UsageError: Fewer than two judges are among the models.
@@ -28,7 +28,7 @@ def contestants(judges: Sequence[str], models: Sequence[str]) -> Codes:
 
 
 def of_others(contestant: Codes) -> Counts:
-    """Return which comparisons count where judges compete: those of a judge's own answers do not."""
+    """Return which comparisons count if judges compete: a judge's comparisons of its own answers do not."""
 
     def counts(judge: Codes, first: Codes, second: Codes) -> NDArray[np.bool_]:
         own = contestant[judge]

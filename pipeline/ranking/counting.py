@@ -1,4 +1,4 @@
-"""How votes count in scores: what becomes of conflicts, and what each vote weighs."""
+"""How votes count in scores: how conflicts are resolved, and the weight of each vote."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from .tally import Floats
 VOTE_WEIGHTS = ("none", "strength", "probability")
 
 NEEDED = {"strength": "strength", "probability": "scores", "likelihood": "scores", "perplexity": "perplexity"}
-"""The column of the votes that an option needs."""
+"""The column of the votes table that each option needs."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Counting:
     """How V votes count.
 
     Attributes:
-        source: (V,) one code for each judge and repeat, which give one ranking of a prompt.
+        source: (V,) one code for each combination of judge and repeat, which gives one ranking of a prompt.
         judge: The judge of each code.
-        weight: What each code weighs; None for 1 each.
+        weight: The weight of each code; None for 1 each.
         conflicts: One of `CONFLICTS`.
         vote_weight: One of `VOTE_WEIGHTS`.
-        evidence: What either needs, by its name: (V,), or (V, 2) where the column has an entry for each slot. NaN where
-            that is not known.
+        evidence: The columns that these options need, by name: (V,), or (V, 2) if the column has an entry for each
+            slot. NaN if unknown.
     """
 
     source: Codes
@@ -41,16 +41,16 @@ class Counting:
     def scored(
         self, ballots: Ballots, rows: Codes, prompts: int, items: int, conflicts: str | None = None
     ) -> Ballots | None:
-        """Return votes as they count; nothing where that is as they are.
+        """Return votes as they should count; None if that changes nothing.
 
-        Votes that were in conflict and have been decided count whole, and as slight ones.
+        Votes whose conflict has been resolved count in full, as slight preferences.
 
         Args:
-            ballots: The votes as they are.
-            rows: Where each stands among the V; -1 for a ranking that is no one vote.
+            ballots: The original votes.
+            rows: The index of each among the V votes; -1 for a ranking that is not a single vote.
             prompts: P.
             items: n.
-            conflicts: How conflicts count for once.
+            conflicts: How conflicts count here, instead of `self.conflicts`.
         """
         conflicts = conflicts or self.conflicts
         if conflicts == "both" and self.weight is None and self.vote_weight == "none":

@@ -1,8 +1,8 @@
-"""Davidson's model of comparisons with ties, and the Newton fit that it shares with Rao and Kupper's model.
+"""Davidson's model of comparisons with ties, and the Newton fit that it shares with the Rao–Kupper model.
 
-Both models give three outcomes to a comparison of i, shown first, with j, shown second: i wins, j wins, they tie. The
-probabilities depend on the margin theta_i - theta_j + beta and on one tie parameter, ln nu; the scores theta belong to
-a prompt, nu and the position effect beta are pooled over the whole batch.
+In both models a comparison of i, shown first, with j, shown second, has three outcomes: i wins, j wins, or they tie.
+The probabilities depend on the margin theta_i - theta_j + beta and on one tie parameter, ln nu. Each prompt has its own
+scores theta; nu and the position effect beta are pooled over the whole batch.
 """
 
 import math
@@ -16,35 +16,36 @@ from numpy.typing import NDArray
 from .tally import Floats, Tally
 
 POSITION_PRIOR_SD = 5.0
-"""Prior of the position effect in logits: too wide to matter, except for a judge who always names the same slot."""
+"""Prior of the position effect in logits: too wide to matter, unless a judge always names one slot."""
 
 EXTREME_TIE = 1e-6
-"""The least nu with which scores are fitted, and one over the largest: a tie is then one vote in two million."""
+"""The smallest nu with which scores are fitted (and 1 over the largest): one vote in two million is then a tie."""
 
 MAX_STEPS = 100
 MAX_HALVINGS = 40
 GAIN_LEFT = 1e-10
-"""A step that promises less log-likelihood than this is the last: after it the error is of the order of its square."""
+"""A step with a smaller predicted gain in log-likelihood is the last: the remaining error is of the order of its
+square."""
 
 
 @dataclass(frozen=True)
 class TieFit:
-    """What a model with ties found.
+    """The fit of a model with ties.
 
     Attributes:
-        scores: (P, n) in logits, each prompt's sum is zero, higher is better.
-        standard_errors: (P, n), of the scores under that constraint; they hold the uncertainty of nu and beta too.
+        scores: (P, n) in logits, summing to zero in each prompt, higher is better.
+        standard_errors: (P, n), of the scores under that constraint; they include the uncertainty of nu and beta.
             Weights count as numbers of votes.
         covariance: (P, n, n); the variance of a difference is `c[i, i] + c[j, j] - 2 * c[i, j]`.
         tie: nu, shared by the batch.
-        tie_error: The standard error of ln nu; infinite where nu lies at an end of its range.
-        position: beta in logits, how much the first slot is favoured, the mean over judges where each has its own;
-            None where it was not asked for.
+        tie_error: The standard error of ln nu; infinite if nu is at an end of its range.
+        position: beta in logits, how much the first slot is favoured; the mean over judges if each has its own; None if
+            not fitted.
         position_error: Its standard error.
-        log_likelihood: Of all votes, without the prior.
+        log_likelihood: The log-likelihood of all votes, without the prior.
         prior_sd: The standard deviation of the prior of the scores.
-        iterations: Newton steps.
-        converged: False where the steps ran out.
+        iterations: The number of Newton steps.
+        converged: False if the maximum number of steps was reached.
     """
 
     scores: Floats
@@ -72,30 +73,30 @@ class Slopes(NamedTuple):
 
 
 class Curve(Protocol):
-    """A model of three outcomes: counts (P, K) of first wins, second wins and ties at margins (P, K) give slopes."""
+    """A model of three outcomes: margins and counts of first wins, second wins and ties, all (P, K), give slopes."""
 
     def __call__(self, margin: Floats, tie: float, first: Floats, second: Floats, tied: Floats) -> Slopes: ...
 
 
 def davidson(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -> TieFit:
-    """Fit Davidson's model: win, loss and tie stand as pi_i : pi_j : nu sqrt(pi_i pi_j), with pi = e^theta.
+    """Fit Davidson's model: win, loss and tie have probabilities pi_i : pi_j : nu sqrt(pi_i pi_j), with pi = e^theta.
 
-    The estimate is the maximum a posteriori under theta ~ Normal(0, prior_sd^2) for the scores of every prompt, with
-    one nu for the batch and, with `position`, one beta: the first item's pi is multiplied by e^beta. With `prior_sd`
-    of 1e4 it is the maximum likelihood wherever that exists. Two equal items tie with probability nu / (2 + nu). Votes
-    that contradict each other count on both sides.
+    The estimate is the posterior mode under theta ~ Normal(0, prior_sd^2) for the scores of every prompt, with one nu
+    for the batch and, with `position`, one beta: the first item's pi is multiplied by e^beta. A `prior_sd` of 1e4 gives
+    the maximum-likelihood estimate wherever it exists. Two equal items tie with probability nu / (2 + nu). Votes that
+    contradict each other count on both sides.
 
-    The answer is finite for every input: an item without votes has score 0 and an error as wide as the prior (0 if it
-    is alone), an item that always wins is held by the prior, parts that never met are each centred on 0 by it, all-tied
-    items are equal; a missing pair says nothing. Without any tie nu is 0; with nothing but ties it is infinite and the
-    scores are 0.
+    The answer is finite for every input: an item without votes has score 0 and a standard error as wide as the prior (0
+    if it is alone), the prior keeps an item that always wins finite and centres groups that never met on 0 each,
+    all-tied items are equal, and a missing pair carries no information. Without ties nu is 0; with nothing but ties it
+    is infinite and the scores are 0.
 
     Scores of Davidson's model are further apart than those of a model in which a tie is half a win for each: near
-    equality, by (2 + nu) / 2.
+    equality, by a factor of (2 + nu) / 2.
 
-    A joint fit of few votes a prompt biases nu and beta, because every prompt brings its own scores: with 42 votes and
-    scores of standard deviation 1.5 both come out a tenth too small under a prior of that width, about right under the
-    default, and a fifth too large under a very wide one.
+    With few votes per prompt, a joint fit is biased in nu and beta, because every prompt adds its own scores: with 42
+    votes and scores of standard deviation 1.5 both estimates are a tenth too small under a prior of that width, about
+    right under the default, and a fifth too large under a very wide one.
 
     Source: Davidson (1970), JASA 65; Davidson and Beaver (1977), Biometrics 33.
 
@@ -112,7 +113,7 @@ def _davidson(margin: Floats, tie: float, first: Floats, second: Floats, tied: F
     lead, ties = (odds_first - odds_second) / total, odds_tie / total
     count = first + second + tied
     value = (first - second) * margin / 2 - count * (top + np.log(total))
-    if tied.any():  # tie is minus infinity where there is none
+    if tied.any():  # tie is minus infinity if there are no ties
         value += tied * tie
     return Slopes(
         value=value,
@@ -127,11 +128,11 @@ def _davidson(margin: Floats, tie: float, first: Floats, second: Floats, tied: F
 def davidson_given(
     *tallies: Tally, tie: float | None, position: float | Sequence[float], prior_sd: float = 2.5
 ) -> TieFit:
-    """Fit Davidson's model where beta is known, and nu too unless it is None, such as from many other prompts.
+    """Fit Davidson's model with beta known, and nu too unless it is None, for example from many other prompts.
 
-    The comparisons may be those of several judges apart, each with a beta of its own. The errors of the scores take
-    what is known as certain. Everything else is as in `davidson`, but a known nu is kept finite and above zero, so that
-    a prompt with a tie has a likelihood where there were none before.
+    There may be separate tallies for several judges, each with its own beta. The standard errors treat the known
+    parameters as certain. Everything else is as in `davidson`, but a known nu is kept finite and above zero, so that a
+    tie has a likelihood even if there were none before.
     """
     log_tie = None if tie is None else min(math.log(max(tie, EXTREME_TIE)), -math.log(EXTREME_TIE))
     return fit_pooled(
@@ -147,7 +148,7 @@ def davidson_given(
 
 
 def davidson_stretch(tie: float) -> float:
-    """Return how many times further apart its scores are than those of Bradley and Terry's model, near equality."""
+    """Return how many times further apart its scores are than Bradley–Terry scores, near equality."""
     return 1 + tie / 2
 
 
@@ -162,12 +163,12 @@ def fit_pooled(
     log_tie: float | None = None,
     beta: float | Sequence[float] | None = None,
 ) -> TieFit:
-    """Maximise a concave model of three outcomes by Newton's method with backtracking.
+    """Maximise the concave log-posterior of a model of three outcomes by Newton's method with backtracking.
 
-    The scores of a prompt meet those of another only through the pooled parameters, so each step solves P systems of
-    size n and one of size two, their Schur complement. `start` is where ln nu begins, `no_ties` its value when ties
-    never happen. ln nu and beta are not fitted where `log_tie` and `beta` are given, and the tallies of several judges
-    differ only by the beta that is given for each.
+    The scores of different prompts are linked only through the pooled parameters, so each step solves P systems of size
+    n and one of size two, their Schur complement. `start` is the initial value of ln nu, `no_ties` its value if ties
+    never happen. ln nu and beta are not fitted if `log_tie` and `beta` are given; the tallies of several judges differ
+    only in the beta that is given for each.
     """
     if not 0 < prior_sd < math.inf:
         raise ValueError(f"prior_sd must be positive and finite, not {prior_sd}")
@@ -178,7 +179,7 @@ def fit_pooled(
     known = np.broadcast_to(np.asarray(0.0 if beta is None else beta, float), len(tallies))
     has_ties, has_decisions = bool(tied.any()), bool(first.any() or second.any())
     if not has_decisions and log_tie is None:
-        tied = np.zeros_like(tied)  # nu is infinite, and a tie that was certain says nothing about the scores
+        tied = np.zeros_like(tied)  # nu is infinite, and a certain tie says nothing about the scores
     free = np.array([has_ties and has_decisions and log_tie is None, position and beta is None])
     design = _Design(i, j, n, prior_sd, free)
 
@@ -227,7 +228,7 @@ def _counts(tally: Tally, i: NDArray[np.intp], j: NDArray[np.intp], *, position:
 
 @dataclass(frozen=True)
 class _Design:
-    """Which items the K pairs join, and which of the pooled parameters (ln nu, beta) are estimated."""
+    """Which items the K pairs compare, and which of the pooled parameters (ln nu, beta) are estimated."""
 
     i: NDArray[np.intp]
     j: NDArray[np.intp]
@@ -236,7 +237,7 @@ class _Design:
     free: NDArray[np.bool_]
 
     def step(self, slopes: Slopes, scores: Floats, pooled: Floats) -> tuple[Floats, Floats, float]:
-        """Return the Newton step of the scores and of the pooled parameters, and the gain that it promises."""
+        """Return the Newton step of the scores and of the pooled parameters, and its predicted gain."""
         gradient = self._net(slopes.margin) - scores / self.prior_sd**2
         pooled_gradient = np.array([slopes.tie.sum(), slopes.margin.sum() - pooled[1] / POSITION_PRIOR_SD**2])
         information, cross, schur = self._blocks(slopes)
@@ -254,7 +255,7 @@ class _Design:
         inverse = np.linalg.inv(information)
         through = inverse @ cross
         pooled = np.linalg.inv(schur - np.einsum("pik,pil->kl", cross, through))
-        # The common level of a prompt's scores is fixed, so its share of the inverse is no uncertainty.
+        # The mean of a prompt's scores is fixed, so its part of the inverse is not uncertainty.
         level = 1 / (self.n * (1 + self.prior_sd**-2)) if self.n else 0.0
         covariance = inverse - level + through @ pooled @ through.transpose(0, 2, 1)
         diagonal = np.arange(self.n)
@@ -264,12 +265,12 @@ class _Design:
         return covariance, errors
 
     def _blocks(self, slopes: Slopes) -> tuple[Floats, Floats, Floats]:
-        """Return the information of the scores (P, n, n), of scores and pooled (P, n, k), of the pooled (k, k)."""
+        """Return the information of scores (P, n, n), of scores and pooled (P, n, k), of the pooled (k, k)."""
         between = np.zeros((len(slopes.value), self.n, self.n))
         between[:, self.i, self.j] = self._of_all_judges(slopes.margin_margin)
         between += between.transpose(0, 2, 1)
         diagonal = np.arange(self.n)
-        information = 1 / max(self.n, 1) - between  # the constant holds the common level, which the data leave free
+        information = 1 / max(self.n, 1) - between  # the constant fixes the mean, which the data leave free
         information[:, diagonal, diagonal] += between.sum(axis=2) + self.prior_sd**-2
         cross = np.stack([self._net(slopes.margin_tie), self._net(slopes.margin_margin)], axis=2)
         mixed = slopes.margin_tie.sum()
@@ -277,14 +278,14 @@ class _Design:
         return information, cross[:, :, self.free], pooled[np.ix_(self.free, self.free)]
 
     def _of_all_judges(self, pairs: Floats) -> Floats:
-        """Return (P, K): what pairs (P, J * K), each judge's after another's, add up to."""
+        """Return (P, K): the sums over judges of values of pairs (P, J * K), stored judge by judge."""
         if pairs.shape[1] == len(self.i):
             return pairs
         total: Floats = pairs.reshape(len(pairs), -1, len(self.i)).sum(1)
         return total
 
     def _net(self, pairs: Floats) -> Floats:
-        """Return (P, n): what pairs (P, J * K) bring to their first items less what they take from their second."""
+        """Return (P, n): an item's sum over pairs (P, J * K) where it is first, minus those where it is second."""
         square = np.zeros((len(pairs), self.n, self.n))
         square[:, self.i, self.j] = self._of_all_judges(pairs)
         net: Floats = square.sum(axis=2) - square.sum(axis=1)

@@ -1,8 +1,8 @@
-"""Votes on two candidates each, counted once for all that is asked of them.
+"""Votes on two candidates each, counted once for everything that is computed from them.
 
-The ways that a pair came out are counted by prompt, judge, repeat and order of slots. The tally, the agreement of both
-orders and the rankings of repeats then follow from arithmetic on those counts, at a tenth of the cost of looking at the
-votes again for each.
+The outcomes of each pair are counted by prompt, judge, repeat and order of slots. The tally, the agreement between
+orders and the rankings of repeats then follow by arithmetic on those counts, at a tenth of the cost of going through
+the votes again for each.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from .repeats import Repeats, doubled_midranks, padded, rankings_of_repeats
 from .tally import Floats, Tally
 
 MOST_CELLS = 4
-"""Cells for each vote up to which counting is worth its memory; of all pairs in either order, about a quarter."""
+"""The most cells per vote for which counting is worth its memory: about a quarter of all pairs in both orders."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the votes on P prompts say, before anybody is scored: who beat whom, whether orders and repeats agree."""
+    """Facts about the votes on P prompts before scoring: who beat whom, and whether orders and repeats agree."""
 
     tally: Tally
     positions: PositionCounts
@@ -50,7 +50,7 @@ class Duels:
     ties: Codes
 
     def by_prompt(self, values: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
-        """Return (P, ...): values of groups (G, ...), added up."""
+        """Return (P, ...): values of groups (G, ...), summed by prompt."""
         if np.array_equal(self.prompt, np.arange(self.prompts)):
             return values
         total = np.zeros((self.prompts, *values.shape[1:]), np.int64)
@@ -65,7 +65,7 @@ class Duels:
         return Tally(wins, np.ascontiguousarray(losses.transpose(0, 2, 1)), ties)
 
     def position_counts(self) -> PositionCounts:
-        """Return how often both orders of a pair agree."""
+        """Return how often the two orders of a pair agree."""
         margin = np.sign(self.wins - self.losses).astype(np.int8)
         met = self.wins + self.losses + self.ties > 0
         both = met & met.transpose(0, 2, 1)
@@ -77,7 +77,7 @@ class Duels:
         return PositionCounts(met_twice, agreed, opposed, first_won + first_lost, first_won)
 
     def repeats(self) -> Repeats:
-        """Return the ranking that each judge gave at each repeat, of those that compared every pair."""
+        """Return the ranking by each judge at each repeat, if it compared every pair."""
         items = self.wins.shape[1]
         lead = self.wins - self.losses
         lead = lead - lead.transpose(0, 2, 1)
@@ -90,10 +90,10 @@ class Duels:
 
 
 def duels_of(ballots: Ballots, prompts: int, items: int) -> Duels | None:
-    """Return the counts of votes that all show two candidates in slots and rank both.
+    """Return the counts of votes if all of them show two candidates in slots and rank both.
 
-    There are none where other votes are among them, where votes have weights, or where they are so few that looking at
-    each is cheaper.
+    None if there are other votes among them, if votes have weights, or if they are so few that going through them is
+    cheaper.
     """
     votes = len(ballots.prompt)
     if ballots.weight is not None or len(ballots.items) != 2 * votes or not ballots.placed.all():
@@ -113,7 +113,7 @@ def duels_of(ballots: Ballots, prompts: int, items: int) -> Duels | None:
 
 
 def facts_of(ballots: Ballots, prompts: int, items: int) -> Facts:
-    """Return what votes say, from one count of them where that is possible."""
+    """Return the facts about votes, from one count of them if possible."""
     duels = duels_of(ballots, prompts, items)
     if duels is not None:
         return Facts(duels.tally(), duels.position_counts(), duels.repeats())
@@ -126,7 +126,7 @@ def facts_of(ballots: Ballots, prompts: int, items: int) -> Facts:
 
 
 def tally_of(ballots: Ballots, prompts: int, items: int) -> Tally:
-    """Return the comparisons that votes imply, all prompts having the same number of candidates."""
+    """Return the comparisons that votes imply; all prompts have the same number of candidates."""
     duels = duels_of(ballots, prompts, items)
     return tally(pairs_of(ballots), prompts, items) if duels is None else duels.tally()
 

@@ -1,4 +1,4 @@
-"""The eigenvector method: an item is as strong as the items that it won against, weighted by its wins over them."""
+"""The eigenvector method: an item's strength is the sum of its wins, each weighted by the loser's strength."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ TOLERANCE = 1e-12
 
 @dataclass(frozen=True)
 class Eigenvector:
-    """What the eigenvector says.
+    """The result of the eigenvector method.
 
     Attributes:
-        scores: (P, n), positive, higher is better; each prompt's sum is 1.
-        pseudo_wins: The wins that were added to either side of every compared pair.
-        link: The wins that were added to either side of every pair, as a share of the wins of a mean item.
+        scores: (P, n), positive, higher is better, summing to 1 in each prompt.
+        pseudo_wins: The wins that were added to each side of every compared pair.
+        link: The wins that were added to each side of every pair, as a share of an average item's wins.
     """
 
     scores: Floats
@@ -26,21 +26,21 @@ class Eigenvector:
 
 
 def eigenvector(tally: Tally, *, pseudo_wins: float = 0.5, link: float = 1e-6) -> Eigenvector:
-    """Return strengths in proportion to the sum of the strengths of those whom an item beat, once for each win.
+    """Return strengths proportional to the sum of the strengths of the items beaten, counted once for each win.
 
     That is the leading eigenvector of the matrix of points. A win over a strong item counts for more than one over a
     weak item, whereas a loss costs nothing but the win that it could have been. So, as with a sum of points, items that
-    were compared more often stand higher, and a missing pair is held against both: take it where every pair has equally
-    many votes. A tie is half a win for each, conflicting votes are a win for each.
+    were compared more often score higher, and a missing pair counts against both: use this method if every pair has
+    equally many votes. A tie is half a win for each, conflicting votes are a win for each.
 
-    Two regularisations make the eigenvector positive and unique. `pseudo_wins` are added to either side of every pair
-    that was compared, without which items that beat only those who beat nobody would have no strength; 0 is the plain
-    method. `link` joins parts that never met: nearly all strength is then with the part that has the largest
-    eigenvalue, and the others' scores mean little. All-tied items that were compared equally, and those of an empty
-    prompt, have 1 / n. Found by squaring the matrix until all its columns are alike.
+    Two regularisations make the eigenvector positive and unique. `pseudo_wins` are added to each side of every pair
+    that was compared; without them, items that beat only items without wins would have no strength. 0 is the plain
+    method. `link` joins groups that never met: nearly all strength then goes to the group with the largest eigenvalue,
+    and the scores of the others mean little. All-tied items that were compared equally often, and those of an empty
+    prompt, have 1 / n. The matrix is squared until its columns are proportional.
 
     Source: Wei (1952) and Kendall (1955), Biometrics 11; Keener (1993), SIAM Review 35, for the pseudo-wins. evalica's
-    `eigen` is this of the losses, where the largest score is that of the weakest item.
+    `eigen` is this method applied to losses, so its largest score is that of the weakest item.
 
     Raises:
         ValueError: if `pseudo_wins` is negative, or `link` not positive.
@@ -55,7 +55,7 @@ def eigenvector(tally: Tally, *, pseudo_wins: float = 0.5, link: float = 1e-6) -
     mean = won.sum(axis=(1, 2)) / max(n, 1)
     mean[mean == 0] = 1.0
     power = won + (link * mean / max(n, 1))[:, None, None]
-    power[:, np.arange(n), np.arange(n)] += mean[:, None]  # so that strengths do not swing to and fro
+    power[:, np.arange(n), np.arange(n)] += mean[:, None]  # so that strengths do not oscillate
     scores = np.full((prompts, n), 1 / max(n, 1))
     open_prompts = np.arange(prompts if n else 0)
     for _ in range(MOST_SQUARINGS):

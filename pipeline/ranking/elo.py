@@ -1,4 +1,4 @@
-"""Elo ratings: taken in the order of the votes, or averaged over many orders so that it does not matter."""
+"""Elo ratings: updated in the order of the votes, or averaged over many orders so that their order does not matter."""
 
 import math
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Elo:
-    """What the ratings are after the last vote.
+    """The ratings after the last vote.
 
     Attributes:
         scores: (P, n), in Elo points, higher is better; their mean is `initial`.
-        order_errors: (P, n), the standard error of the average over orders. It tells whether there were permutations
-            enough; it is no error of the votes. Infinite for a single order.
-        permutations: How many orders were averaged; 0 means the order given.
-        k: The step of an update.
+        order_errors: (P, n), the standard error of the average over orders. It says whether there were enough
+            permutations, and is not a sampling error of the votes. Infinite for a single order.
+        permutations: The number of orders averaged; 0 means the order given.
+        k: The step size of an update.
         initial: The rating before the first vote.
-        scale: The lead that makes odds of ten to one.
-        seed: Of the permutations.
+        scale: The lead that corresponds to odds of ten to one.
+        seed: The seed of the permutations.
     """
 
     scores: Floats
@@ -51,15 +51,15 @@ def elo(
 ) -> Elo:
     """Rate the n items of each of P prompts (`shape` is (P, n)) by Elo, averaged over random orders of the votes.
 
-    Vote v, one of (V,), is about two items of its prompt and gave `points[v]` to the first: 1, 1/2 for a tie, or 0; a
-    graded outcome between them is welcome. It moves the ratings by k times its weight times points less expectation, 1
-    / (1 + 10^((R_second - R_first) / scale)). Conflicting votes pull to and fro, a pair without votes moves nothing,
-    and an item without votes keeps the initial rating; every answer is finite. A small k suits close items, a larger
-    one clearly different ones; an average over orders is not transitive for near-equal items. For items that do not
-    change a Bradley-Terry fit is the better estimator, and the limit of this one.
+    Each vote v of (V,) compares two items of its prompt and gave `points[v]` to the first: 1, 1/2 for a tie, or 0;
+    graded outcomes in between are allowed. It moves the ratings by k times its weight times the points minus their
+    expectation, 1 / (1 + 10^((R_second - R_first) / scale)). Conflicting votes pull in opposite directions, a pair
+    without votes moves nothing, and an item without votes keeps the initial rating; every result is finite. A small k
+    suits close items, a larger one clearly different ones; an average over orders is not transitive for near-equal
+    items. For items that do not change, a Bradley-Terry fit is the better estimator, and the limit of this one.
 
-    With 0 permutations the votes are taken once, in the order given; else that order does not matter at all. The orders
-    used for a prompt do not depend on the other prompts.
+    With 0 permutations the votes are used once, in the order given; otherwise that order does not matter at all. The
+    permutations used for a prompt do not depend on the other prompts.
 
     Source: Elo (1978); "Elo Uncovered" (arXiv 2311.17295), for the averaging over at least 100 orders.
 

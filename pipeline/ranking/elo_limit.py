@@ -1,9 +1,9 @@
-"""Elo ratings averaged over all orders of the votes, without playing any of them.
+"""Elo ratings averaged over all orders of the votes, without simulating any of them.
 
-One vote moves two ratings by K times its surprise. In a random order the ratings drift along the slope of Bradley and
-Terry's likelihood, each as far as its number of votes takes it: after many votes to the maximum, after few not as far.
-Following the slope instead of the votes gives the average over orders, but for terms of the order of K, at a cost that
-does not depend on the number of votes.
+One vote moves two ratings by K times the points minus their expectation. In a random order the ratings drift along the
+gradient of the Bradley–Terry likelihood, each as far as its number of votes takes it: to the maximum after many votes,
+less far after few. Following the gradient instead of the votes gives the average over orders, up to terms of the order
+of K, at a cost that does not depend on the number of votes.
 """
 
 import math
@@ -18,22 +18,22 @@ SCALE = 400 / math.log(10)
 """Elo points of one logit."""
 
 STEPS, GROWTH = 60, 1.2
-"""The drift is followed in steps that grow: the first are short enough for a model with a million votes."""
+"""The drift is integrated in growing steps: the first are short enough for a model with a million votes."""
 
 
 def elo_limit(tally: Tally, *, like: Tally | None = None, k: float = K) -> Floats:
     """Return ratings (D, n), in logits with sum zero; 400/ln 10 times that are Elo points.
 
-    Every vote is played once, starting from equal ratings. The slots make no difference; a tie is half a win for each,
-    conflicting votes pull to and fro, a missing pair moves nothing. Models without votes stay at the level where all
-    begin. For fixed models it is a Bradley-Terry fit that is drawn towards equality where votes are few, the more the
-    smaller K: what it estimates is where Elo ratings would be after so many votes, not the strengths.
+    Every vote is used once, starting from equal ratings. Slots make no difference; a tie is half a win for each,
+    conflicting votes pull in opposite directions, a missing pair moves nothing. Models without votes keep the initial
+    rating. For models that do not change it is a Bradley-Terry fit shrunk towards equality, more strongly for fewer
+    votes and smaller K: it estimates where Elo ratings would be after so many votes, not the strengths.
 
     Args:
         tally: (D, n, n).
-        like: (1, n, n), a tally that the others resemble, as draws of its votes do; its curvature serves for all. Where
-            there is one tally only, it may be left out.
-        k: What a vote of which the outcome was certain to be another moves, in points.
+        like: (1, n, n), a tally that the others resemble, as draws of its votes do; its curvature is used for all. It
+            may be left out if there is only one tally.
+        k: How far a vote against a certain outcome moves a rating, in points.
 
     Source:
         "Elo Uncovered" (arXiv 2311.17295), for the average over orders; Hairer and Wanner (1996), chapter IV.7, for the

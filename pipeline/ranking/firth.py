@@ -1,4 +1,4 @@
-"""Bradley-Terry with Firth's correction: finite scores for items that always win, with nothing to tune."""
+"""Bradley–Terry with Firth's correction: finite scores for items that always win, with nothing to tune."""
 
 import math
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Firth:
-    """What the bias-reduced Bradley-Terry fit found.
+    """The bias-reduced Bradley–Terry fit.
 
     Attributes:
         scores: (P, n) in logits, higher is better; the scores of items that comparisons connect sum to zero.
-        standard_errors: (P, n), of the scores of a prompt whose sum is zero; infinite for all items of a prompt whose
-            comparisons do not connect them, since no vote says how its parts stand to each other.
+        standard_errors: (P, n), of scores that sum to zero in a prompt; infinite for all items of a prompt whose
+            comparisons do not connect them, since no vote relates its groups to each other.
         covariance: (P, n, n), within connected items; the variance of a difference of two connected items is
             `c[i, i] + c[j, j] - 2 * c[i, j]`.
-        iterations: The steps that the slowest prompt took.
+        iterations: The number of steps for the slowest prompt.
         converged: (P,).
     """
 
@@ -38,14 +38,13 @@ class Firth:
 def firth(tally: Tally) -> Firth:
     """Fit P(i beats j) = 1 / (1 + e^(theta_j - theta_i)) with the Jeffreys prior on the scores.
 
-    The prior, half the log-determinant of the information, takes away the first-order bias of maximum likelihood and
-    makes every estimate finite, also where an item never won or never lost. A tie counts as half a win for each side:
-    scores are then the logits of expected points, nearer to each other than those of `davidson`, and their standard
-    errors a little too wide. Conflicting votes count on both sides, missing pairs not at all. The slots make no
-    difference, so a position effect draws scores together, too. An item without votes has score 0, as have all items of
-    an empty prompt.
+    The prior, half the log-determinant of the information, removes the first-order bias of maximum likelihood and makes
+    every estimate finite, even for an item that never won or never lost. A tie counts as half a win for each side:
+    scores are then the logits of expected points, closer together than those of `davidson`, and their standard errors
+    are a little too wide. Conflicting votes count on both sides, missing pairs not at all. Slots make no difference, so
+    a position effect also draws scores together. An item without votes has score 0, as do all items of an empty prompt.
 
-    In simulations with six items, intervals of 95 % hold the truth in 96 % of the cases with thirty votes on each item,
+    In simulations with six items, 95 % intervals contain the true value in 96 % of cases with thirty votes per item,
     and in 97 to 98 % with ten.
 
     Source: Firth (1993), Biometrika 80; the leverage form is that of Heinze and Schemper (2002), Stat. Med. 21.
@@ -53,7 +52,7 @@ def firth(tally: Tally) -> Firth:
     points = tally.points
     votes = points + points.transpose(0, 2, 1)
     joined = reachable(votes > 0).astype(float)
-    level = joined / np.maximum(joined.sum(axis=2, keepdims=True), 1)  # projects on what the votes leave free
+    level = joined / np.maximum(joined.sum(axis=2, keepdims=True), 1)  # projects onto what the votes leave free
     prompts, n, _ = points.shape
     scores, converged = np.zeros((prompts, n)), np.zeros(prompts, dtype=bool)
     open_prompts = np.arange(prompts)
@@ -94,7 +93,7 @@ def _information(scores: Floats, votes: Floats) -> Floats:
 
 
 def _step(scores: Floats, points: Floats, votes: Floats, level: Floats) -> Floats:
-    """Return a scoring step on votes to which each pair's leverage is added, half on either side."""
+    """Return a scoring step on votes to which each pair's leverage is added, half to each side."""
     inverse = np.linalg.inv(_information(scores, votes) + level)
     own = np.diagonal(inverse, axis1=1, axis2=2)
     chance = _odds(scores)

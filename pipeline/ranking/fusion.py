@@ -1,4 +1,4 @@
-"""Several rankings of the same items made one: reciprocal-rank and Borda fusion."""
+"""Several rankings of the same items combined into one: reciprocal-rank and Borda fusion."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Fusion:
 
     Attributes:
         scores: (P, n), higher is better; the unit depends on the rule.
-        ballots: (P, n), the weight of the rankings that had each item.
+        ballots: (P, n), the total weight of the rankings that contain each item.
     """
 
     scores: Floats
@@ -23,10 +23,10 @@ class Fusion:
 def reciprocal_rank_fusion(ranks: Floats, *, weights: Floats | None = None, k: float = 60.0) -> Fusion:
     """Score each item by the sum of 1 / (k + rank) over m rankings.
 
-    `ranks` (P, m, n) are 1 for the best, equal where tied, nan where an item was not ranked; only their order counts,
-    and `weights` (P, m) counts a ranking several times, or not at all. Tied items share the mean of their places. A
-    ranking that lacks an item gives it nothing, as if it stood at the very end: this rule is for lists of the best.
-    Items in no ranking have 0, and contradictory rankings are summed up.
+    `ranks` (P, m, n) are 1 for the best, equal if tied, nan for an item that was not ranked; only their order counts.
+    `weights` (P, m) count a ranking several times, or not at all. Tied items share the mean of their places. A ranking
+    that lacks an item gives it nothing, as if it came at the very end: this rule is for lists of the best. Items in no
+    ranking have 0, and contradictory rankings are summed.
 
     Source: Cormack, Clarke and Buettcher (2009), SIGIR.
 
@@ -42,11 +42,12 @@ def reciprocal_rank_fusion(ranks: Floats, *, weights: Floats | None = None, k: f
 
 
 def borda_fusion(ranks: Floats, *, weights: Floats | None = None) -> Fusion:
-    """Score each item by the share of the other ranked items that it stands above, averaged over m rankings.
+    """Score each item by the share of the other ranked items that it is ranked above, averaged over m rankings.
 
-    `ranks` and `weights` are as for `reciprocal_rank_fusion`. Tied items stand half above each other. A ranking that
-    lacks an item says nothing of it, and a ranking of one item says 1/2; an item in no ranking has 1/2 too. So scores
-    are between 0 and 1, and do not depend on how many items a ranking has. Contradictory rankings are averaged.
+    `ranks` and `weights` are as for `reciprocal_rank_fusion`. Two tied items each count as half above the other. A
+    ranking that lacks an item says nothing about it, and a ranking of one item gives 1/2; an item in no ranking also
+    has 1/2. So scores are between 0 and 1, and do not depend on how many items a ranking has. Contradictory rankings
+    are averaged.
 
     Source: Borda (1781), with shares for incomplete rankings as in Dwork et al. (2001), WWW 10.
     """
@@ -61,7 +62,7 @@ def borda_fusion(ranks: Floats, *, weights: Floats | None = None) -> Fusion:
 
 
 def _places(ranks: Floats) -> Floats:
-    """Return the mid-ranks (P, m, n), nan where not ranked."""
+    """Return the mid-ranks (P, m, n), nan if not ranked."""
     better = np.zeros_like(ranks)
     for item in range(ranks.shape[2]):
         other = ranks[:, :, item, None]

@@ -1,8 +1,8 @@
 """The Bradley–Terry model of leaderboards: many models, many votes, the position effect fitted with the scores.
 
 The model in the earlier slot, i, beats the one in the later slot, j, with probability s(θ_i - θ_j + β). A tie counts as
-half a win for each. Unlike in the small tournaments of `bradley_terry`, where a shared β would be biased, each
-leaderboard has votes enough to bring its own.
+half a win for each. Unlike in the small tournaments of `bradley_terry`, where a jointly fitted β would be biased, each
+leaderboard has enough votes to estimate its own.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class GlobalFit:
     """Scores of D leaderboards.
 
     Attributes:
-        scores: (D, n) in logits, each sum is zero.
+        scores: (D, n) in logits, summing to zero on each leaderboard.
         position: (D,) β, in logits in favour of the earlier slot.
-        information: (D, n + 1, n + 1) the curvature by scores and β, the common level of the scores held by a term
-            1/n; where β is given, its row and column are those of the identity.
+        information: (D, n + 1, n + 1) the negative Hessian in scores and β, with the mean score fixed by a term 1/n; if
+            β is given, its row and column are those of the identity.
     """
 
     scores: Floats
@@ -36,23 +36,23 @@ class GlobalFit:
 
     @cached_property
     def inverse(self) -> Floats:
-        """(D, n + 1, n + 1), of the information."""
+        """(D, n + 1, n + 1), the inverse of the information."""
         return np.linalg.inv(self.information).astype(np.float64, copy=False)
 
     @property
     def covariance(self) -> Floats:
-        """(D, n + 1, n + 1), of the centred scores and β, taking votes as independent."""
+        """(D, n + 1, n + 1), of the centred scores and β, treating votes as independent."""
         return self.inverse - level(self.scores.shape[1])
 
 
 def fit_leaderboards(tally: Tally, *, position: float | None = None) -> GlobalFit:
-    """Return the scores of maximum likelihood, by Newton's method.
+    """Return the maximum-likelihood scores, by Newton's method.
 
     Conflicting votes count on both sides, and missing pairs not at all.
 
     Args:
-        tally: (D, n, n); in each, the wins join all models both ways, as pseudo-votes make sure of.
-        position: β where it is known; None estimates it for each leaderboard.
+        tally: (D, n, n); in each, wins must connect all models in both directions, as pseudo-votes ensure.
+        position: β if it is known; None estimates it for each leaderboard.
 
     Source:
         Bradley and Terry (1952), Biometrika 39; Davidson and Beaver (1977), Biometrics 33, for β.
@@ -78,10 +78,10 @@ def fit_leaderboards(tally: Tally, *, position: float | None = None) -> GlobalFi
 
 
 def refit(tally: Tally, near: GlobalFit, *, position: float | None = None) -> Floats:
-    """Return (D, n + 1): scores and β of leaderboards that resemble one that was fitted, as draws of its votes do.
+    """Return (D, n + 1): scores and β of leaderboards that resemble one already fitted, such as draws of its votes.
 
-    The curvature of that one serves for all, which is quicker by far where models are many; those for which it does
-    not serve are fitted by Newton's method.
+    Its curvature is used for all, which is much faster if there are many models; those that do not converge with it are
+    fitted by Newton's method.
     """
     draws = len(tally.first_wins)
     unknowns = np.tile(np.append(near.scores[0], near.position[0]), (draws, 1))
@@ -108,26 +108,26 @@ def _centred(scores: Floats) -> Floats:
 
 
 def level(models: int) -> Floats:
-    """Return (n + 1, n + 1): 1/n for each pair of scores, the term that holds what comparisons leave free."""
+    """Return (n + 1, n + 1): 1/n for each pair of scores, which fixes the mean that comparisons leave free."""
     constant = np.full((models + 1, models + 1), 1 / models)
     constant[-1], constant[:, -1] = 0, 0
     return constant
 
 
 def points_by_slot(tally: Tally) -> tuple[Floats, Floats]:
-    """Return points of i against j and of j against i, both (D, n, n), where i stood in the earlier slot."""
+    """Return the points of i against j and of j against i, both (D, n, n), with i in the earlier slot."""
     halves = tally.first_ties / 2
     return tally.first_wins + halves, tally.second_wins.transpose(0, 2, 1) + halves
 
 
 @dataclass(frozen=True)
 class Slope:
-    """The log likelihood of D leaderboards about one point.
+    """The log likelihood of D leaderboards near one point.
 
     Attributes:
-        gradient: (D, n + 1) by scores and position effect.
+        gradient: (D, n + 1) with respect to scores and position effect.
         weight: (D, n, n) the variance of the points of i, in the earlier slot, against j.
-        free: Whether the position effect may move.
+        free: Whether the position effect is fitted.
     """
 
     gradient: Floats
@@ -150,7 +150,7 @@ class Slope:
 
     @property
     def curvature(self) -> Floats:
-        """(D, n + 1, n + 1); where the position effect may not move, its row and column are those of the identity."""
+        """(D, n + 1, n + 1); if the position effect is not fitted, its row and column are those of the identity."""
         draws, models, _ = self.weight.shape
         early, late = self.weight.sum(2), self.weight.sum(1)
         curvature = np.zeros((draws, models + 1, models + 1))

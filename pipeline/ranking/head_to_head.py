@@ -1,4 +1,4 @@
-"""Who met whom, how often, and on how many prompts; and which models were never compared, not even through others."""
+"""Which models met, how often, and on how many prompts; and which were never compared, not even through others."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -12,20 +12,20 @@ from .prompt_groups import Comparisons
 from .tally import Floats
 
 CELLS = 1 << 27
-"""Pairs of a prompt and a model that are looked at together, at one byte each."""
+"""Pairs of a prompt and a model that are processed together, at one byte each."""
 
 
 @dataclass(frozen=True)
 class HeadToHead:
-    """Counts of n models, each comparison counting once.
+    """Counts for n models; each comparison counts once.
 
     Attributes:
         wins: (n, n) of i over j.
         ties: (n, n), symmetric.
         first_slot: How many comparisons the earlier slot won, and how many the later one.
         pair_prompts: (n, n), symmetric: on how many prompts i met j.
-        votes: (n,) that compare the model with another.
-        prompts: (n,) on which it was compared.
+        votes: (n,) the number of votes that compare the model with another.
+        prompts: (n,) the number of prompts on which it was compared.
     """
 
     wins: Floats
@@ -68,7 +68,7 @@ def head_to_head(comparisons: Comparisons) -> HeadToHead:
 
 
 def _pair_prompts(comparisons: Comparisons, pair: Codes) -> Codes:
-    """Return (n, n), symmetric: on how many prompts two models met; `pair` tells of each cell the pair it is about."""
+    """Return (n, n), symmetric: on how many prompts two models met; `pair` gives the pair of each cell."""
     models, prompts = comparisons.models, int(comparisons.prompt.max(initial=0)) + 1
     keys = (pair * np.int64(prompts))[comparisons.cell]
     keys += comparisons.prompt
@@ -102,9 +102,9 @@ def _prompts(comparisons: Comparisons, there: Codes) -> Codes:
 
 
 def parts_of(met: Floats) -> Codes:
-    """Return which part (n,) each model is in: models that were compared, if only through others, are in one.
+    """Return the group (n,) of each model: models that were compared, if only through others, share a group.
 
-    Parts are numbered from 0, the one with the most models first; a model that met none is a part of its own.
+    Groups are numbered from 0, the one with the most models first; a model that met no other is its own group.
     """
     models = len(met)
     reach = (met > 0) | np.eye(models, dtype=bool)

@@ -1,4 +1,4 @@
-"""How far judges agree on the same questions: who of two models, shown in this order on this prompt, is better."""
+"""How far judges agree on the same questions: which of two models, shown in this order on this prompt, is better."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,10 +11,10 @@ from .prompt_groups import Comparisons
 from .tally import Floats
 
 MOST_COMPARISONS = 1 << 20
-"""Comparisons that are looked at; where there are more, prompts are drawn by chance."""
+"""The most comparisons that are used; if there are more, prompts are sampled."""
 
 MOST_JUDGES = 30
-"""Judges of whom each two are compared."""
+"""The most judges that are compared pairwise."""
 
 VERDICTS = 3
 
@@ -24,15 +24,16 @@ class JudgeAgreement:
     """How far several judges agree.
 
     Attributes:
-        alpha: Krippendorff's, of all judges.
-        pairs: Cohen's kappa of each two judges that answered the same questions; none where judges are very many.
+        alpha: Krippendorff's alpha over all judges.
+        pairs: Cohen's kappa of each pair of judges that answered the same questions; empty if there are very many
+            judges.
     """
 
     alpha: Agreement
     pairs: dict[tuple[int, int], Agreement]
 
     def kappas(self, judges: int) -> Floats:
-        """Return (J,): the mean kappa of each judge with others, by how many questions they share; NaN without any."""
+        """Return (J,): each judge's mean kappa, weighted by the questions that it shares; NaN without any."""
         total, units = np.zeros(judges), np.zeros(judges)
         for pair, found in self.pairs.items():
             if found.value is not None:
@@ -43,16 +44,16 @@ class JudgeAgreement:
 
 
 def judge_agreement(comparisons: Comparisons, *, seed: int) -> JudgeAgreement | None:
-    """Return how far judges agree, beyond what chance would give; None where there is but one.
+    """Return how far judges agree beyond chance; None if there is only one.
 
-    A verdict is that the earlier slot won, that the later one did, or a tie. Judges are compared where both were shown
-    the same two models of a prompt in the same order, so that a position bias that they share counts as what it is, an
-    agreement. Where a judge answered a question several times, the majority is its verdict. With more than about a
-    million comparisons, a part of the prompts is looked at.
+    A verdict is a win of the earlier slot, a win of the later slot, or a tie. Judges are compared if both were shown
+    the same two models on a prompt in the same order, so a position bias that they share counts as agreement. If a
+    judge answered a question several times, its verdict is the majority. With more than about a million comparisons,
+    only a sample of the prompts is used.
 
     Args:
-        comparisons: With their judges.
-        seed: Decides which prompts are looked at.
+        comparisons: The comparisons, with their judges.
+        seed: Decides which prompts are sampled.
     """
     sample = _sample(comparisons, seed)
     if sample.judge is None:

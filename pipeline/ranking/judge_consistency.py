@@ -1,4 +1,4 @@
-"""How far rankings agree that one judge gave at several repeats, and how far those of different judges do."""
+"""How far one judge's rankings at several repeats agree, and how far those of different judges agree."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from .tally import Floats
 def consistency_within_and_between_judges(
     doubled: NDArray[np.signedinteger[Any]], present: NDArray[np.bool_], judge: Codes
 ) -> tuple[Floats, Floats]:
-    """Return (P,) the mean correlation of two rankings by the same judge, and of two by different judges.
+    """Return the mean correlation of two rankings by the same judge, and of two by different judges, both (P,).
 
-    Both are what `Concordance.consistency` is for all rankings, over some of their pairs: with d_k the mid-ranks of
-    ranking k less their mean, the sum of d_k·d_l over these pairs, by the sum of (|d_k|² + |d_l|²)/2. They are between
-    -1 and 1, and 0 on average for rankings by chance; NaN where there is no such pair, or all of them are ties.
+    Both are `Concordance.consistency` restricted to some pairs of rankings: with d_k the centred mid-ranks of ranking
+    k, the sum of d_k·d_l over these pairs divided by the sum of (|d_k|² + |d_l|²)/2. They are between -1 and 1, and 0
+    on average for random rankings; NaN if there is no such pair, or if all its rankings are all-tied.
 
     Args:
         doubled: (P, m, n) twice the mid-rank of each candidate.
         present: (P, m) which rankings to count.
-        judge: (P, m) who gave each.
+        judge: (P, m) the judge of each.
     """
     prompts, most, items = doubled.shape
     deviations = (doubled.reshape(-1, items) - (items + 1.0)) * present.reshape(-1, 1)

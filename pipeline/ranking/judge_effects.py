@@ -1,7 +1,7 @@
-"""How much each judge favours the earlier slot: found for each alone, then drawn together as far as judges are alike.
+"""How much each judge favours the earlier slot: estimated separately, then shrunk towards the mean of all judges.
 
-What a judge of a few votes seems to favour is mostly chance. The effects of judges are therefore taken as draws from
-one normal distribution, whose variance follows from how much further they lie apart than their errors explain.
+The apparent effect of a judge with few votes is mostly chance. The judges' effects are therefore treated as draws from
+one normal distribution, whose variance follows from how much further apart they are than their errors explain.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from .duels import tally_of
 from .tally import Floats, Tally
 
 MOST_EFFECTS = 16
-"""Judges with an effect of their own; where there are more, all but those with most votes share the last one."""
+"""The most position effects; if there are more judges, all but those with the most votes share the last one."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class JudgeEffects:
     Attributes:
         effects: (E,) in logits in favour of the earlier slot.
         errors: (E,) their standard errors.
-        of_source: (S,) the effect of each judge and repeat, by the code that its votes have.
+        of_source: (S,) the index of the effect of each source, a judge at a repeat.
     """
 
     effects: tuple[float, ...]
@@ -34,13 +34,13 @@ class JudgeEffects:
 
 
 def drawn_together(effects: Floats, errors: Floats) -> tuple[Floats, Floats] | None:
-    """Return the effects of judges (J,) and their standard errors, each moved towards the mean as far as it is unsure.
+    """Return the judges' effects (J,) and their standard errors, each shrunk towards the mean by its uncertainty.
 
-    There are none where the effects differ no more than their errors explain: then judges are best taken as alike.
+    None if the effects differ no more than their errors explain: then judges are best treated as alike.
 
     Args:
-        effects: (J,) as each judge's own votes have them.
-        errors: (J,) their standard errors; infinite where a judge's votes say nothing.
+        effects: (J,) estimated from each judge's own votes.
+        errors: (J,) their standard errors; infinite if a judge's votes carry no information.
 
     Source:
         DerSimonian and Laird (1986), Controlled Clinical Trials 7, for the variance; Morris (1983), JASA 78, 47–55.
@@ -61,14 +61,14 @@ def drawn_together(effects: Floats, errors: Floats) -> tuple[Floats, Floats] | N
 
 
 def effects_of_judges(names: Sequence[str], votes: Codes) -> Codes:
-    """Return (J,) which effect each judge has, by their names and how many votes (J,) they gave."""
+    """Return the index (J,) of each judge's effect, from the judges' names and numbers of votes (J,)."""
     place = np.empty(len(votes), np.int64)
     place[np.lexsort([np.argsort(np.argsort(names)), -votes])] = np.arange(len(votes))
     return np.minimum(place, MOST_EFFECTS - 1)
 
 
 def tallies_of_judges(ballots: Ballots, effect: Codes, effects: int, prompts: int, items: int) -> list[Tally]:
-    """Return the comparisons of each prompt, those with different position effects (S,), by their source, apart."""
+    """Return the comparisons of each prompt, a tally for each position effect; `effect` (S,) is by source."""
     if effects == 1:
         return [tally_of(ballots, prompts, items)]
     apart = replace(ballots, prompt=effect[ballots.source] * prompts + ballots.prompt)

@@ -1,4 +1,4 @@
-"""How far judges differ in the ratings that they give to the same candidates."""
+"""How much judges differ in their ratings of the same candidates."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from .tally import Floats
 def judge_variance(prompt: Codes, item: Codes, judge: Codes, rating: Floats, prompts: int) -> Floats:
     """Return (P,): the variance of a candidate's rating over judges, averaged over the candidates of a prompt.
 
-    A judge's rating of a candidate is the mean of all that it gave. The variance divides by the number of judges; it
-    is in the square of the ratings' unit. NaN for a prompt without a candidate that two judges rated.
+    A judge's rating of a candidate is the mean of all its ratings. The variance divides by the number of judges; its
+    unit is the square of the ratings' unit. NaN for a prompt without a candidate that two judges rated.
 
     Args:
         prompt: (R,) the prompt of each rating.
         item: (R,) the candidate, as its code within its prompt.
-        judge: (R,) who gave it.
+        judge: (R,) the judge of each rating.
         rating: (R,).
         prompts: P.
     """

@@ -1,4 +1,4 @@
-"""Kemeny's rule: the order that disagrees with as few votes as possible, found exactly."""
+"""Kemeny's rule: the order that disagrees with the fewest votes, found exactly."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Kemeny:
-    """What the search found.
+    """The result of the search.
 
     Attributes:
-        scores: (P, n), how many items stand below each one, on average over all optimal orders: 0 to n - 1.
-        orders: (P, n), one optimal order, the best item first; where several are optimal, the one that puts the highest
+        scores: (P, n), how many items are ranked below each one, on average over all optimal orders: 0 to n - 1.
+        orders: (P, n), one optimal order, the best item first; if several are optimal, the one that puts the highest
             number last, and so on upwards.
-        disagreements: (P,), the points that stand against that order; a tied vote is always half a point.
-        support: (P,), the points that stand for it.
-        optima: (P,), how many orders are optimal; 1 where the ranking is unique.
+        disagreements: (P,), the points against that order; a tied vote is always half a point.
+        support: (P,), the points in favour of it.
+        optima: (P,), how many orders are optimal; 1 if the ranking is unique.
     """
 
     scores: Floats
@@ -35,18 +35,18 @@ class Kemeny:
 
 
 def kemeny(tally: Tally) -> Kemeny:
-    """Find all orders with the fewest disagreements, for up to ten items, by a dynamic programme over subsets.
+    """Find all orders with the fewest disagreements, for up to ten items, by dynamic programming over subsets.
 
-    The fewest disagreements within a subset are those of the best choice of its last item and of the rest. Tied votes
-    count half against either order and missing pairs count nothing, so both leave orders tied; conflicting votes
-    cancel. The scores average over all optimal orders, so items that the votes cannot part are equal: all-tied items,
-    and those of an empty prompt, have (n - 1) / 2. To fuse rankings, count them as pairs first
+    The fewest disagreements within a subset follow from the best choice of its last item, given the best order of the
+    rest. Tied votes count half against either order and missing pairs count nothing, so both leave orders tied;
+    conflicting votes cancel. The scores average over all optimal orders, so items that the votes cannot separate are
+    equal: all-tied items, and those of an empty prompt, have (n - 1) / 2. To fuse rankings, count them as pairs first
     (`fusion.tally_rankings`).
 
-    Source: Kemeny (1959), Daedalus 88; the programme is in Betzler et al. (2009), TCS 410.
+    Source: Kemeny (1959), Daedalus 88; the dynamic programme is in Betzler et al. (2009), TCS 410.
 
     Raises:
-        UsageError: above ten items, where the subsets become too many.
+        UsageError: for more than ten items, because there are too many subsets.
     """
     points = tally.points
     prompts, n, _ = points.shape
@@ -67,7 +67,7 @@ def kemeny(tally: Tally) -> Kemeny:
 
 @dataclass(frozen=True)
 class _Lattice:
-    """The subsets of n items as bit masks, by size: all of that size, and who is in each of them."""
+    """The subsets of n items as bit masks, grouped by size, and the members of each."""
 
     n: int
     subsets: list[NDArray[np.intp]]

@@ -12,18 +12,18 @@ from .tally import Floats
 from .tied_chance import HEAVILY_TIED, MOST_ITEMS, MOST_RANKINGS, tied_p_values
 
 BLOCK = 8192
-"""Prompts looked at together."""
+"""Prompts processed together."""
 
 
 @dataclass(frozen=True)
 class Concordance:
-    """How far the rankings of each prompt agree; NaN where that is not defined.
+    """How far the rankings of each prompt agree; NaN where undefined.
 
     Attributes:
         w: (P,) Kendall's W: 1 for equal rankings; random ones average 1/m.
         consistency: (P,) (mW-1)/(m-1), the mean Spearman correlation between rankings without ties: 1 for equal
             rankings, 0 on average for random ones, whatever their number m.
-        p_value: (P,) the chance that random rankings agree as much.
+        p_value: (P,) the probability that random rankings agree at least as much.
     """
 
     w: Floats
@@ -32,17 +32,16 @@ class Concordance:
 
 
 def kendall_w(rankings: NDArray[Any], present: NDArray[np.bool_] | None = None) -> Concordance:
-    """Return W with mid-ranks and correction for ties, its chance-corrected form and its p-value.
+    """Return W with mid-ranks and tie correction, its chance-corrected form and its p-value.
 
-    Only the order within each ranking counts, so ranks of any convention serve, and so do scores; int8 is fastest.
-    The mid-rank of item i, less its mean and doubled, is d_i = Σ_j sign(x_i - x_j). With that, W is
-    Σ_i (Σ_k d_ki)² / (m Σ_k Σ_i d_ki²), the usual 12S/(m²(n³-n) - mΣT) with the ties' T in its denominator.
-    It is undefined where fewer than two rankings are present, where there are fewer than two candidates, and where
-    every ranking is one tie.
+    Only the order within each ranking counts, so ranks of any convention can be given, and so can scores; int8 is
+    fastest. The centred and doubled mid-rank of item i is d_i = Σ_j sign(x_i - x_j). With that, W is Σ_i (Σ_k d_ki)² /
+    (m Σ_k Σ_i d_ki²), the usual 12S/(m²(n³-n) - mΣT) with the ties' T in its denominator. It is undefined if there are
+    fewer than two rankings or fewer than two candidates, or if every ranking is all-tied.
 
     Args:
         rankings: (P, m, n).
-        present: (P, m), which of them to count; all where it is left out.
+        present: (P, m), which of them to count; all if left out.
 
     Source:
         Kendall and Babington Smith (1939), Annals of Mathematical Statistics 10, 275–287.
@@ -66,7 +65,7 @@ def kendall_w(rankings: NDArray[Any], present: NDArray[np.bool_] | None = None) 
 
 
 def _doubled(rankings: NDArray[Any], present: NDArray[np.bool_] | None) -> NDArray[np.signedinteger[Any]]:
-    """Return (n, m, P): twice the mid-ranks, less their mean; 0 for a ranking that is not present."""
+    """Return (n, m, P): twice the centred mid-ranks; 0 for a ranking that is not present."""
     items = rankings.shape[2]
     columns = np.ascontiguousarray(rankings.transpose(2, 1, 0))
     doubled = np.zeros(columns.shape, np.int8 if items <= np.iinfo(np.int8).max else np.int32)
@@ -81,7 +80,7 @@ def _doubled(rankings: NDArray[Any], present: NDArray[np.bool_] | None) -> NDArr
 
 
 def _enumerate_ties(p_value: Floats, rankings: NDArray[Any], present: NDArray[np.bool_] | None, sums: Sums) -> None:
-    """Put in exact p-values of rankings with ties, where they are no large work."""
+    """Fill in exact p-values of rankings with ties where they are cheap."""
     items = rankings.shape[2]
     if items > MOST_ITEMS:
         return
@@ -96,9 +95,9 @@ def _enumerate_ties(p_value: Floats, rankings: NDArray[Any], present: NDArray[np
 
 
 def pass_rate_of_random_judge(rankings: int, items: int, least_w: float) -> float:
-    """Return how often m rankings drawn at random, without ties, reach a threshold of W.
+    """Return the probability that m random rankings, without ties, reach a threshold of W.
 
-    A threshold on the chance-corrected form c is one of (c(m-1)+1)/m on W.
+    A threshold c on the chance-corrected form is a threshold (c(m-1)+1)/m on W.
 
     >>> round(pass_rate_of_random_judge(2, 2, 0.7), 3)
     0.5

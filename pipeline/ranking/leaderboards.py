@@ -1,4 +1,4 @@
-"""The ways to rank models over all prompts, by name, each with its draws."""
+"""The methods of ranking models over all prompts, by name, each with its draws."""
 
 import math
 from collections.abc import Callable
@@ -29,38 +29,38 @@ SCORERS: dict[str, Callable[[Tally], Floats]] = {
     "luce-spectral": lambda tally: luce_spectral(tally).scores,
     "eigenvector": lambda tally: eigenvector(tally).scores,
 }
-"""Methods that turn a tally into scores, and know nothing else."""
+"""Methods that turn a tally into scores, and need nothing else."""
 
 METHODS = ("bradley-terry", "robust", "davidson", "rao-kupper", "elo", "win-rate", "borda", *SCORERS)
 
 IN_LOGITS = frozenset({"bradley-terry", "robust", "davidson", "rao-kupper", "elo", "rank-centrality", "luce-spectral"})
-"""Methods whose scores are logits, so that only differences mean something."""
+"""Methods whose scores are logits, of which only differences are meaningful."""
 
 WITH_OTHERS_BEATEN = frozenset({"borda", "copeland"})
-"""Methods whose scores are numbers of other models; those of the rest, but for logits, are shares of one."""
+"""Methods whose scores are numbers of other models; those of the rest, except logits, are shares of one."""
 
 WITH_POSITION = frozenset({"bradley-terry", "robust", "davidson", "rao-kupper"})
-"""Methods that estimate how much the earlier slot is favoured; to the others both slots are the same."""
+"""Methods that estimate how much the earlier slot is favoured; the others do not tell slots apart."""
 
 RESOLUTION = {"copeland": 0.5}
-"""The step of the scores where they move in steps."""
+"""The step size of the scores, if they are discrete."""
 
 FLAT = 1e4
-"""The standard deviation of a prior that leaves all to the votes and the pseudo-votes."""
+"""The standard deviation of a prior so wide that only the votes and the pseudo-votes matter."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a method finds from all prompts, and from each draw.
+    """A method's estimate from all prompts, and from each draw.
 
     Attributes:
         scores: (n,) higher is better; those in logits have sum zero.
-        drawn: (D, n).
-        by_vote: (n, n) the covariance of the scores if votes were independent; NaN where the method knows none.
-        by_prompt: (n, n) the covariance by the sandwich, where votes on one prompt may be alike; NaN likewise.
-        position: The position effect in logits; NaN where the method has none.
-        drawn_position: (D,).
-        tie: nu of a model with ties; NaN elsewhere.
+        drawn: (D, n) the scores from each draw.
+        by_vote: (n, n) the covariance of the scores if votes were independent; NaN if the method has none.
+        by_prompt: (n, n) the sandwich covariance, which allows votes on one prompt to be correlated; NaN likewise.
+        position: The position effect in logits; NaN if the method has none.
+        drawn_position: (D,) the position effect from each draw.
+        tie: nu of a model with ties; NaN for other methods.
     """
 
     scores: Floats
@@ -72,7 +72,7 @@ class Estimate:
     tie: float
 
     def against(self, anchor: int) -> Self:
-        """Return the same with one model's score as zero."""
+        """Return the same estimate with one model's score as zero."""
 
         def contrast(covariance: Floats) -> Floats:
             row = covariance[anchor]
@@ -88,7 +88,7 @@ class Estimate:
         )
 
     def scaled(self, unit: float, zero: float) -> Self:
-        """Return the same in another unit, with another zero."""
+        """Return the same estimate in another unit, with another zero."""
         return replace(
             self,
             scores=self.scores * unit + zero,
@@ -98,7 +98,7 @@ class Estimate:
         )
 
     def reordered(self, order: Codes) -> Self:
-        """Return the same with the models in another order."""
+        """Return the same estimate with the models in another order."""
         square = np.ix_(order, order)
         return replace(
             self,
@@ -110,15 +110,14 @@ class Estimate:
 
 
 def estimate(method: str, grouped: Grouped, draws: Draws, *, position: float | None) -> Estimate:
-    """Return what one of `METHODS` finds.
+    """Return the estimate by one of `METHODS`.
 
-    The models of comparisons are fitted to the votes and the pseudo-votes that each draw has too; the other methods see
-    the votes alone.
+    Models are fitted to the votes and the pseudo-votes, as in each draw; the other methods use the votes alone.
 
     Args:
-        method: One of `METHODS`; "robust" is "bradley-terry", its comparisons being those that `suspects` has cleared.
+        method: One of `METHODS`; "robust" is "bradley-terry" on comparisons that `suspects` has cleared.
         grouped: The comparisons. For "borda" they must be weighted so that each ballot counts once for a model.
-        draws: The same, counted and drawn.
+        draws: The same comparisons, counted and drawn.
         position: The position effect where it is known; None estimates it.
     """
     if method in {"bradley-terry", "robust"}:
@@ -139,7 +138,7 @@ def estimate(method: str, grouped: Grouped, draws: Draws, *, position: float | N
 
 
 def plain(scores: Floats, drawn: Floats, covariance: Floats | None = None) -> Estimate:
-    """Return the estimate of a method that knows neither a position effect nor, perhaps, a covariance."""
+    """Return the estimate of a method that has no position effect, and perhaps no covariance."""
     unknown = np.full((len(scores), len(scores)), np.nan)
     by_vote = unknown if covariance is None else covariance
     return Estimate(scores, drawn, by_vote, unknown, math.nan, np.full(len(drawn), np.nan), math.nan)

@@ -1,4 +1,4 @@
-"""Many small symmetric positive definite matrices inverted, or systems of equations solved, at once."""
+"""Inverting many small symmetric positive definite matrices, or solving their systems of equations, at once."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ SMALL = 24
 def inverse(matrices: Floats) -> Floats:
     """Return the inverses of P matrices, which lie along the last axis: (n, n, P).
 
-    Small ones are swept, one pivot after another, each step taking all P at once. That is four times as fast as
-    a LAPACK call for each matrix of seven rows. Positive definite matrices need no pivoting.
+    Small ones are swept, one pivot after another, with all P in each step. For matrices of seven rows that is four
+    times as fast as a LAPACK call for each. Positive definite matrices need no pivoting.
     """
     if len(matrices) > SMALL:
         return np.ascontiguousarray(np.linalg.inv(matrices.transpose(2, 0, 1)).transpose(1, 2, 0))
@@ -28,7 +28,7 @@ def inverse(matrices: Floats) -> Floats:
 
 
 def solution(matrices: Floats, vectors: Floats) -> Floats:
-    """Return what P matrices (n, n, P) multiply to give vectors (n, P); a third of the work of their inverses."""
+    """Return the solutions of P systems with matrices (n, n, P) and vectors (n, P); a third of the work of inverses."""
     if len(matrices) > SMALL:
         found = np.linalg.solve(matrices.transpose(2, 0, 1), vectors.T[:, :, None])
         return np.ascontiguousarray(found[:, :, 0].T)

@@ -1,4 +1,4 @@
-"""The ways to turn votes into scores, by name."""
+"""The methods of turning votes into scores, by name."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -36,15 +36,15 @@ class Method:
     """One way to score candidates.
 
     Attributes:
-        score: What turns the valid votes, their tally and what all prompts share into scores and standard errors.
-        corrects_position: Whether it takes out the position effect; the others count a win in the first slot for as
+        score: Turns the valid votes, their tally and the shared parameters into scores and standard errors.
+        corrects_position: Whether it corrects for the position effect; other methods count a win in the first slot as
             much as one in the second.
-        has_prior: Whether it needs the spread of scores expected beforehand.
-        ties: The model that estimates how readily judges call a tie, where a method needs that.
-        takes_weights: Whether judges can weigh more or less.
-        fuses_rankings: Whether it reads whole rankings by judges and repeats, in which no vote can weigh more.
-        link: What turns leads in score, and what all prompts share, into chances to win a comparison that is no tie;
-            None where scores say nothing of chances.
+        has_prior: Whether it needs the standard deviation of a prior on the scores.
+        ties: The model that estimates how readily judges call a tie, if the method needs that.
+        takes_weights: Whether judges can be weighted.
+        fuses_rankings: Whether it reads whole rankings by judges and repeats, in which single votes cannot be weighted.
+        link: Turns leads in score and the shared parameters into probabilities of winning a comparison that is not a
+            tie; None if scores do not imply such probabilities.
     """
 
     score: Callable[[Ballots, Tally, Shared], Scored]
@@ -65,7 +65,7 @@ def _bradley_terry(ballots: Ballots, tally: Tally, shared: Shared) -> Scored:
 def _with_effects(
     ballots: Ballots, tally: Tally, shared: Shared
 ) -> tuple[list[Tally], Sequence[float], Sequence[float]]:
-    """Return the comparisons, apart where judges have position effects of their own, the effects and their errors."""
+    """Return the comparisons, separate for judges with their own position effects, the effects and their errors."""
     own = shared.of_judges
     if own is None:
         return [tally], [shared.position_effect], [shared.position_error]
@@ -124,10 +124,10 @@ def _borda_fusion(ballots: Ballots, tally: Tally, _: Shared) -> Scored:
 
 
 def _without_errors(rule: Callable[[Tally], Any]) -> Callable[[Ballots, Tally, Shared], Scored]:
-    """Return the scores of a rule that knows nothing of chance.
+    """Return the scores of a rule without standard errors.
 
-    A candidate that was compared with none, while others were compared, has no score: such rules would put it anywhere,
-    some of them first.
+    A candidate that was never compared, while others were, has no score: such rules would put it anywhere, some of them
+    first.
     """
 
     def score(_: Ballots, tally: Tally, __: Shared) -> Scored:
@@ -193,7 +193,7 @@ def scorer_of(method: str, shared: Shared) -> Scorer:
 
 
 def chances_of(method: str, shared: Shared) -> Callable[[Floats], Floats]:
-    """Return what turns scores (P, n) into chances to beat another candidate (P, n), NaN by a method that has none.
+    """Return the function from scores (P, n) to chances of beating another candidate (P, n); NaN if a method has none.
 
     The chances are those of `win_chances.chances_against_others`.
     """

@@ -1,4 +1,4 @@
-"""From votes on models to comparisons of models, many votes after another so that memory stays bounded."""
+"""From votes on models to comparisons of models, in chunks so that memory stays bounded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,10 +16,10 @@ from .tally import Floats
 Flags = NDArray[np.bool_]
 
 Counts = Callable[[Codes, Codes, Codes], Flags]
-"""Which comparisons count, given who made them and the models in the earlier and in the later slot, (M,) each."""
+"""Which comparisons count, given the judge and the models in the earlier and in the later slot, (M,) each."""
 
 CHUNK = 1 << 20
-"""Comparisons that are made at a time."""
+"""Comparisons that are made per chunk."""
 
 
 def compare_models(
@@ -37,19 +37,19 @@ def compare_models(
 ) -> tuple[Comparisons, Flags]:
     """Return the comparisons that V votes imply, and which votes (V,) imply any.
 
-    A vote on k models gives k(k-1)/2 comparisons that weigh 3/(k+1) each, as in `pairs_of`; two answers of one model
-    are not compared. Models that were rated one at a time are compared by their ratings.
+    A vote on k models gives k(k-1)/2 comparisons with a weight of 3/(k+1) each, as in `pairs_of`; two answers of one
+    model are not compared. Models that were rated one at a time are compared by their ratings.
 
     Args:
         prompt: (V,).
         offsets: (V+1,) the slots of vote v are `offsets[v]:offsets[v + 1]`.
         model: (S,) the model in each slot.
-        ranks: (S,) 1 is best, 0 was not ranked.
-        ratings: (V,) of votes on one model; NaN elsewhere.
-        repeat: (V,) of a rating.
+        ranks: (S,) 1 is best, 0 means not ranked.
+        ratings: (V,) the rating by each vote on one model; NaN elsewhere.
+        repeat: (V,) the repeat of each rating.
         models: How many models there are.
-        judge: (V,) who gave each vote; None where there is but one judge, who is then 0.
-        by_ballot: Whether comparisons weigh 1/(k-1) instead, so that all of a model in one vote weigh 1.
+        judge: (V,) the judge of each vote; None if there is only one judge, whose code is then 0.
+        by_ballot: Whether comparisons weigh 1/(k-1) instead, so that those of a model in one vote add up to 1.
         counts: Which comparisons count; None for all.
     """
     votes = len(prompt)
@@ -71,7 +71,7 @@ def compare_models(
 
 @dataclass(frozen=True)
 class _How:
-    """Models, how comparisons are weighted, whether judges are told apart, and which comparisons count."""
+    """Number of models, weighting of comparisons, whether judges are kept apart, and which comparisons count."""
 
     models: int
     by_ballot: bool
@@ -97,7 +97,7 @@ def _compared(ballots: Ballots, how: _How) -> tuple[Comparisons, Flags]:
 
 
 def _of_pairs(ballots: Ballots, how: _How) -> tuple[Comparisons, Flags]:
-    """Return the same where every vote is on two models: the short way, for many votes."""
+    """Return the same if every vote is on two models: a shortcut for many votes."""
     first, second = ballots.items[::2], ballots.items[1::2]
     before, after = ballots.ranks[::2], ballots.ranks[1::2]
     compares = (first != second) & (before > 0) & (after > 0)

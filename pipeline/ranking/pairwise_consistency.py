@@ -1,4 +1,4 @@
-"""How far pairwise verdicts can be believed: do both orders agree, does one slot win, do candidates form circles?"""
+"""How far pairwise verdicts can be trusted: do both orders agree, does one slot win, are there cycles?"""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class PositionCounts:
-    """What the two orders of pairs say, by prompt (P,).
+    """Counts of how the two orders of pairs came out, by prompt (P,).
 
-    A pair that the same judge judged at the same repeat in both orders is *consistent* if both name the same winner or
-    both are ties, and in *conflict* if they name different winners. A winner in one order and a tie in the other is
-    neither: the judge wavered, but did not contradict itself.
+    A pair judged in both orders by the same judge at the same repeat is *consistent* if both orders name the same
+    winner or both are ties, and in *conflict* if they name different winners. A winner in one order and a tie in the
+    other is neither: the judge wavered, but did not contradict itself.
 
     Attributes:
         both_orders: Pairs with a valid vote in both orders.
@@ -49,7 +49,7 @@ class PositionCounts:
 
 @dataclass(frozen=True)
 class PairVotes:
-    """The N valid votes that show two candidates: which vote, its prompt, source and slots, and how it came out."""
+    """The N valid votes that show two candidates: the index of each, its prompt, source and slots, and its outcome."""
 
     vote: Codes
     prompt: Codes
@@ -61,7 +61,7 @@ class PairVotes:
 
 @dataclass(frozen=True)
 class Orders:
-    """The K pairs that a judge at a repeat voted on, and what their two orders say.
+    """The K pairs judged by one judge at one repeat, and whether their two orders agree.
 
     Attributes:
         pair: (N,) the pair of each vote.
@@ -124,10 +124,10 @@ def position_counts(ballots: Ballots, prompts: int, items: int) -> PositionCount
 
 
 def cyclic_triads(tally: Tally) -> Codes:
-    """Return (P,): how many sets of three candidates form a circle, each beaten by the next by a majority of points.
+    """Return (P,): how many sets of three candidates form a cycle, each beaten by the next by a majority of points.
 
-    A pair whose points are equal has no majority, and a triad that contains one is no circle. Each circle is one
-    closed walk of three steps in the graph of majorities, met from each of its three corners.
+    A pair whose points are equal has no majority, and a triad that contains one is not a cycle. Each cycle is one
+    closed walk of three steps in the graph of majorities, counted from each of its three corners.
     """
     points = tally.points
     beats = (points - points.transpose(0, 2, 1) > ROUNDING).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Peer rank: models judge models, and a judge's vote weighs as much as the judge is worth as a contestant."""
+"""Peer rank: models judge models, and a judge's weight follows from its own score as a contestant."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ ITERATIONS = 5
 
 @dataclass(frozen=True)
 class Peers:
-    """What each of J judges counts.
+    """The weights of J judges.
 
     Attributes:
-        weights: (J,) of one vote, the mean of the judges who compete being 1.
+        weights: (J,) the weight of one vote, scaled so that competing judges have a mean of 1.
         errors: (J,) standard errors over draws of the prompts; NaN with fewer than two groups of them.
         competes: (J,) whether the judge is one of the models.
         votes: (J,) whether it compared any of them.
@@ -33,24 +33,24 @@ class Peers:
 
 
 def peer_rank(points: Floats, met: Floats, contestant: Codes) -> tuple[Floats, Floats]:
-    """Score models by the votes of judges who are models too, and weigh the judges by those scores.
+    """Score models by the votes of judges that are models too, and weight the judges by those scores.
 
     Starting from equal weights, a model's score is the weighted share of its comparisons that it won, a tie being half
-    a win. Then a contestant's weight is its score, moved and scaled to reach from 0 to 1 over the judges who compete,
-    so that the weakest of them has no say. A judge who does not compete, or was never compared, gets the mean of the
-    others' weights. Where all competing judges are equally good, all weigh the same. A model that was judged only by
-    judges of weight 0 is scored as if all weighed the same, and one that was judged by nobody scores 1/2.
+    a win. Then a contestant's weight is its score, shifted and scaled to range from 0 to 1 over the competing judges,
+    so that the weakest of them has no say. A judge that does not compete, or was never compared, gets the mean of the
+    others' weights. If all competing judges are equally good, all have the same weight. A model that was judged only by
+    judges of weight 0 is scored with equal weights, and one that was never judged scores 1/2.
 
-    It holds that who answers well judges well. The source divides by the number of comparisons rather than by their
-    weights, which is the same where every judge judged every pair.
+    The assumption is that a model that answers well judges well. The source divides by the number of comparisons rather
+    than by their weights, which is the same if every judge judged every pair.
 
     Args:
-        points: (D, J, n) that each judge gave to each model.
-        met: (D, J, n) the comparisons that it made of the model.
+        points: (D, J, n) the points that each judge gave to each model.
+        met: (D, J, n) the number of comparisons that it made of the model.
         contestant: (J,) the model that each judge is; -1 for a judge who does not compete.
 
     Returns:
-        The scores (D, n), 0 to 1, and the weights (D, J), the mean of those who compete being 1.
+        The scores (D, n), 0 to 1, and the weights (D, J), with a mean of 1 over competing judges.
 
     Source:
         "PRD" (arXiv 2307.02762), with its five iterations.
@@ -74,7 +74,7 @@ def _scores(points: Floats, met: Floats, weights: Floats, otherwise: Floats) -> 
 
 
 def _weights(own: Floats, competes: NDArray[np.bool_]) -> Floats:
-    """Return the weights (D, J) of judges by their own scores (D, J)."""
+    """Return the weights (D, J) of judges from their own scores (D, J)."""
     low = np.where(competes, own, np.inf).min(1, initial=np.inf, keepdims=True)
     high = np.where(competes, own, -np.inf).max(1, initial=-np.inf, keepdims=True)
     raw = np.where(competes & (high > low), own - np.where(high > low, low, 0.0), 1.0)
@@ -84,16 +84,16 @@ def _weights(own: Floats, competes: NDArray[np.bool_]) -> Floats:
 
 
 def estimate_by_peers(grouped: Grouped, contestant: Codes, *, draws: int, seed: int) -> tuple[Estimate, Peers]:
-    """Return the scores of all prompts and of each draw of them, and the weights of the judges.
+    """Return the scores from all prompts and from each draw of them, and the weights of the judges.
 
-    A draw weighs prompts, and gives every model half a win and half a loss on average, as in `draw_prompts`; those are
-    spread evenly over the judges. Judges who do not compete are counted as one, since they weigh the same.
+    A draw weights prompts, and gives every model half a win and half a loss on average, as in `draw_prompts`, spread
+    evenly over the judges. Judges that do not compete are counted as one, since they have the same weight.
 
     Args:
         grouped: The comparisons, with their judges.
         contestant: (J,) the model that each judge is; -1 for a judge who does not compete.
-        draws: How often prompts are drawn.
-        seed: Of the draws.
+        draws: The number of bootstrap draws of the prompts.
+        seed: The seed of the draws.
     """
     kinds = np.unique(contestant)
     of_judge = np.searchsorted(kinds, contestant)
@@ -119,7 +119,7 @@ def _judges(grouped: Grouped, rows: slice) -> Codes:
 
 
 def _counts(grouped: Grouped, rows: slice, of_judge: Codes, judges: int, part: slice) -> Floats:
-    """Return (B, 2, J, n): points and comparisons of each model by each judge, in each of B groups of prompts."""
+    """Return (B, 2, J, n): the points and comparisons of each model by each judge, in each of B groups of prompts."""
     models, groups, cell = grouped.models, part.stop - part.start, grouped.cell[rows]
     weight = np.ones(len(cell)) if grouped.weight is None else grouped.weight[rows]
     by = (grouped.group[rows].astype(np.int64) - part.start) * judges + of_judge[_judges(grouped, rows)]

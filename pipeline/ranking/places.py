@@ -1,4 +1,4 @@
-"""From scores to places: who stands where, with ties."""
+"""From scores to places and ranks, with ties."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ ROUNDING = 1e-9
 
 
 def places(scores: Floats) -> tuple[Codes, Codes]:
-    """Return who stands in each place, best first, and the rank of each place, both (P, n).
+    """Return the item in each place, best first, and the rank of each place, both (P, n).
 
-    Ranks are competition ranks, such as 1, 2, 2, 4. Equal scores stand in order of their codes. A score of NaN comes
+    Ranks are competition ranks, such as 1, 2, 2, 4. Equal scores are in order of their codes. A score of NaN comes
     last.
 
     Args:

@@ -1,4 +1,4 @@
-"""The Plackett-Luce model of rankings: from the top, each place is drawn among those who are left."""
+"""The Plackett-Luce model of rankings: from the top, each place is drawn from the remaining items."""
 
 import math
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class PlackettLuce:
-    """What the fit of a Plackett-Luce model found.
+    """The fit of a Plackett-Luce model.
 
     Attributes:
-        scores: (P, n) in logits, each prompt's sum is zero, higher is better.
+        scores: (P, n) in logits, summing to zero in each prompt, higher is better.
         standard_errors: (P, n), of the scores under that constraint.
         covariance: (P, n, n); the variance of a difference is `c[i, i] + c[j, j] - 2 * c[i, j]`.
         prior_sd: The standard deviation of the prior of the scores.
@@ -43,7 +43,7 @@ class PlackettLuce:
 
 @dataclass(frozen=True)
 class _Choices:
-    """For every prompt C choices, padded with weight 0: who was there (P, C, n), how often (P, C), who won (P, n)."""
+    """C choices per prompt, padded with weight 0: who was available (P, C, n), how often (P, C), who won (P, n)."""
 
     present: Bools
     weights: Floats
@@ -57,10 +57,10 @@ def plackett_luce(ranks: Floats, *, weights: Floats | None = None, prior_sd: flo
     order counts. `weights` (P, m) counts a ranking several times, or not at all. Rankings of two items make this the
     Bradley-Terry model with ties as half a win for each.
 
-    The estimate is the maximum a posteriori under theta ~ Normal(0, prior_sd^2), found by Newton's method; with
-    `prior_sd` of 1e4 it is the maximum likelihood wherever that exists. Tied items enter as the mean of the
-    log-likelihood over all orders of them, half a weight for either order of two. An item that was not ranked is not
-    in the choice, so it neither wins nor loses: its score is 0 and its error as wide as the prior (0 if it is alone).
+    The estimate is the posterior mode under theta ~ Normal(0, prior_sd^2), found by Newton's method; a `prior_sd` of
+    1e4 gives the maximum-likelihood estimate wherever it exists. Tied items enter with the mean log-likelihood over all
+    their orders, half the weight for each order of two. An item that was not ranked is not in the choice, so it neither
+    wins nor loses; if no ranking has it, its score is 0 and its standard error as wide as the prior (0 if it is alone).
     Rankings that contradict each other are averaged.
 
     Source: Luce (1959); Plackett (1975), Applied Statistics 24; Hunter (2004), Annals of Statistics 32.
@@ -91,7 +91,7 @@ def plackett_luce(ranks: Floats, *, weights: Floats | None = None, prior_sd: flo
             share[worse] /= 2
         scores, objective = scores + share * step, trial
     _, information = _slopes(choices, scores, prior_sd)
-    # The common level of a prompt's scores is fixed, so its share of the inverse is no uncertainty.
+    # The mean of a prompt's scores is fixed, so its part of the inverse is not uncertainty.
     covariance = np.linalg.inv(information) - (1 / (n * (1 + prior_sd**-2)) if n else 0.0)
     errors = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
     return PlackettLuce(scores, errors, covariance, prior_sd, iterations, converged)
@@ -109,7 +109,7 @@ def _slopes(choices: _Choices, scores: Floats, prior_sd: float) -> tuple[Floats,
     """Return the gradient (P, n) and the information (P, n, n)."""
     prompts, n = scores.shape
     gradient = choices.chosen - scores / prior_sd**2
-    information = np.full((prompts, n, n), 1 / max(n, 1))  # the constant holds the common level
+    information = np.full((prompts, n, n), 1 / max(n, 1))  # the constant fixes the mean
     diagonal = np.arange(n)
     information[:, diagonal, diagonal] += prior_sd**-2
     for weights, shares, _ in _shares(choices, scores):
@@ -135,7 +135,7 @@ def _shares(choices: _Choices, scores: Floats) -> Iterator[tuple[Floats, Floats,
 
 
 def _choices(ranks: Floats, weights: Floats) -> _Choices:
-    """Return the choices that the rankings tell of: one for each place, with ties spread over all their orders."""
+    """Return the choices that the rankings imply: one for each place, with ties spread over all their orders."""
     prompts, m, n = ranks.shape
     flat, weight, prompt = ranks.reshape(prompts * m, n), weights.reshape(-1), np.repeat(np.arange(prompts), m)
     used = weight > 0

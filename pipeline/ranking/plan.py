@@ -1,4 +1,4 @@
-"""Which prompts are ranked together: those with equally many candidates, in portions that fit into memory."""
+"""Which prompts are ranked together: those with the same number of candidates, in portions that fit into memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Portion:
         items: How many candidates each has.
         prompts: (P,) their codes, ascending.
         votes: (V,) their votes, ascending.
-        local: (V,) where the prompt of each vote stands in `prompts`.
+        local: (V,) the index in `prompts` of the prompt of each vote.
     """
 
     items: int
@@ -32,7 +32,7 @@ class Portion:
 
 
 def portions(items: Codes, prompt: Codes, sizes: Codes, chosen: NDArray[np.bool_] | None = None) -> Iterator[Portion]:
-    """Yield portions that together hold every prompt once.
+    """Yield portions that together contain every prompt once.
 
     Args:
         items: (P,) how many candidates each prompt has.
@@ -72,7 +72,7 @@ def _pairs(sizes: Codes) -> NDArray[np.float64]:
 
 
 def _votes_of(number: Codes, wanted: Codes, prompt: Codes, counts: Codes) -> Iterator[Codes]:
-    """Yield the votes of each portion, in which prompts (W,) that are wanted stand by number (W,), ascending."""
+    """Yield the votes of each portion; `number` (W,), ascending, is the portion of each wanted prompt (W,)."""
     portions = int(number[-1]) + 1
     narrow = np.uint16 if portions < np.iinfo(np.uint16).max else np.uint32  # which numpy sorts fastest
     of_prompt: NDArray[Any] = np.full(len(counts), portions, narrow)

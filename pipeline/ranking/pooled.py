@@ -1,16 +1,16 @@
 """What all tournaments share: the position effect and the spread of scores, estimated from all of them at once.
 
-Estimating a shared parameter together with the scores of many small tournaments is biased, however many there are
+Estimating a shared parameter jointly with the scores of many small tournaments is biased, however many there are
 (Neyman and Scott 1948): with 42 votes a tournament a position effect of 0.40 comes out between 0.35 and 0.47, depending
-on the prior. Where most pairs were shown in both orders, the effect is therefore taken from those, free of all scores.
-Elsewhere the scores are integrated out by Laplace's approximation. What is maximised over β and τ = 1/σ² is
+on the prior. If most pairs were shown in both orders, the effect is therefore estimated from those, independently of
+the scores. Otherwise the scores are integrated out by Laplace's approximation, which maximises over β and τ = 1/σ²
 
     Σ_p [ log likelihood(θ_p, β) - τ|θ_p|²/2 + (n/2) log τ - (1/2) log det H_p ],
 
-θ_p being the best scores given β and τ, and H_p = L_p + τI the curvature there. Its slopes follow from
-dθ/dβ = -H⁻¹c and dθ/dlog τ = -τH⁻¹θ, c being the mixed curvature. In simulations with one order a pair and a spread of
-0.5 to 4, β is then right within 8 % and σ within 25 % where a candidate is in four comparisons or more; with two or
-three, both come out a tenth to a half too small; with one, σ cannot be told from chance and its default stands.
+where θ_p is the mode of the scores given β and τ, and H_p = L_p + τI the curvature there. Its slopes follow from dθ/dβ
+= -H⁻¹c and dθ/dlog τ = -τH⁻¹θ, c being the mixed curvature. In simulations with one order per pair and a σ of 0.5 to 4,
+β is then within 8 % and σ within 25 % of the truth if a candidate is in four comparisons or more; with two or three,
+both are a tenth to a half too small; with one, σ cannot be separated from chance and keeps its default.
 
 Source:
     Tierney and Kadane (1986), JASA 81, 82–86, for the approximation.
@@ -35,24 +35,24 @@ from .tally import Floats, Tally
 WIDENING = 1.5
 """How much wider than the estimated spread the prior is made.
 
-The mode of a posterior lies nearer to zero than its mean where a candidate won nearly all or nothing. With a prior as
-wide as the spread, intervals of 95 % cover 82 to 95 % in simulations; half as wide again, they cover 92 to 97 %.
+The posterior mode is nearer to zero than the posterior mean if a candidate won nearly all or nothing. With a prior as
+wide as the spread, 95 % intervals cover 82 to 95 % in simulations; with one half as wide again, 92 to 97 %.
 """
 
 LEAST_SPREAD, MOST_SPREAD = 0.5, 5.0
 """Bounds of the spread: a judge without opinion would drive it to 0, and one who never wavers to infinity."""
 
 LOG_SPREAD_ERROR = 0.75
-"""How far in logarithms the spread is expected to lie from its default; matters for a handful of tournaments only."""
+"""The prior standard deviation of the log spread about its default; matters only for a handful of tournaments."""
 
 LEAST_COMPARISONS = 2.0
-"""Comparisons of a candidate from which its tournament tells of the spread."""
+"""The fewest comparisons per candidate from which a tournament informs the estimate of the spread."""
 
 ENOUGH_SWAPS = 0.5
 """The share of comparisons with a counterpart in the other order from which β is taken from those alone."""
 
 POSITION_SD = 2.0
-"""The prior of β; matters only for a judge who names one slot always."""
+"""The prior of β; matters only for a judge who always names the same slot."""
 
 TOLERANCE = 1e-4
 MOST_STEPS = 60
@@ -66,11 +66,11 @@ class Shared:
     """Parameters that all tournaments share.
 
     Attributes:
-        position_effect: β, in logits in favour of the earlier slot, if all judges had the same.
-        position_error: Its standard error, taking votes as independent; 0 where β was given.
+        position_effect: β, in logits in favour of the earlier slot, as if all judges had the same.
+        position_error: Its standard error, treating votes as independent; 0 if β was given.
         prior_sd: The standard deviation of the prior of scores.
         tie: How readily a tie is called, in a model with ties; its own parameter.
-        of_judges: β of each judge; None where one does for all.
+        of_judges: β of each judge; None if all share one.
     """
 
     position_effect: float
@@ -103,7 +103,7 @@ class _Slopes:
 
 
 class _Move(NamedTuple):
-    """What a block says: its part of the slopes, its Newton step, and how its scores (n, P) follow β and log τ."""
+    """A block's part of the slopes, its Newton step, and how its scores (n, P) change with β and log τ."""
 
     slopes: _Slopes
     newton: Floats
@@ -118,9 +118,9 @@ def estimate_shared(
 
     Args:
         tallies: The tournaments, those of each size together.
-        position_effect: β where it is known.
-        prior_sd: The prior's standard deviation where it is known. If it is infinite, β and the scores are estimated
-            together, by maximum likelihood, from the tournaments where there is one.
+        position_effect: β if it is known.
+        prior_sd: The prior's standard deviation if it is known. If it is infinite, β and the scores are estimated
+            jointly by maximum likelihood, from the tournaments in which the maximum exists.
     """
     if position_effect is not None and prior_sd is not None:
         return Shared(position_effect, 0.0, prior_sd)
@@ -142,10 +142,10 @@ def estimate_shared(
 
 
 def estimate_prior_sd(batches: Iterable[Sequence[Tally]], position_effects: Sequence[float]) -> float:
-    """Return the prior's standard deviation where the position effect of each judge is known.
+    """Return the prior's standard deviation, given the position effect of each judge.
 
     Args:
-        batches: The tournaments, those of each size together, the comparisons by each judge apart.
+        batches: The tournaments, those of each size together, with one tally for each judge.
         position_effects: β of each judge.
     """
     blocks = [block for tallies in batches for block in _blocks(tallies, everything=True)]
@@ -205,7 +205,7 @@ def _secant(last: tuple[float, float] | None, now: tuple[float, float], ceiling:
 
 
 def _explore(block: Likelihood, theta: Floats, state: _State) -> _Move:
-    """Return what a block says."""
+    """Return what a block contributes."""
     slopes = _Slopes()
     precision = math.exp(state.log_precision)
     at = block.at(theta, state.beta, precision)

@@ -1,9 +1,9 @@
 """The Bayesian bootstrap over prompts: how far a leaderboard would move with other prompts of the same kind.
 
 Each draw gives every prompt (or group of prompts) a random weight of mean 1, and every model random pseudo-votes, half
-a win and half a loss on average. Unlike drawing prompts with replacement, no model ever loses all its votes, and none
-is certain because it never lost: where w wins and l losses come from as many prompts, the share of wins is drawn from
-Beta(w + 1/2, l + 1/2), whose quantiles are Jeffreys' interval.
+a win and half a loss on average. Unlike with resampling prompts with replacement, no model ever loses all its votes,
+and none is certain merely because it never lost: if w wins and l losses come from as many prompts, the share of wins is
+drawn from Beta(w + 1/2, l + 1/2), whose quantiles are Jeffreys' interval.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,16 @@ from .pseudo_votes import HALF, with_pseudo_votes
 from .tally import Floats, Tally
 
 BLOCK = 1 << 16
-"""Cells of the tallies that are estimated from at a time: they fit into the processor's cache."""
+"""Cells of the tallies that are fitted at a time: they fit into the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What all prompts say, and what it might have been.
+    """The tally of all prompts, and its bootstrap draws.
 
     Attributes:
         tally: (1, n, n), of all prompts.
-        drawn: (D, n, n), of each draw, with its pseudo-votes; without draws where there is but one group of prompts.
+        drawn: (D, n, n), of each draw, with its pseudo-votes; D is 0 if there is only one group of prompts.
         groups: How many groups of prompts were weighted.
     """
 
@@ -34,7 +34,7 @@ class Draws:
     groups: int
 
     def estimated(self, estimate: Callable[[Tally], Floats]) -> Floats:
-        """Return (D, k): what a function finds that turns tallies (B, n, n) into numbers (B, k)."""
+        """Return (D, k): the results of a function from tallies (B, n, n) to numbers (B, k)."""
         draws, models, _ = self.drawn.first_wins.shape
         width = max(1, BLOCK // max(models**2, 1))
         starts = range(0, max(draws, 1), width)
@@ -42,7 +42,7 @@ class Draws:
 
 
 def draw_prompts(grouped: Grouped, *, draws: int, seed: int) -> Draws:
-    """Draw weights of the prompts, and count anew with each.
+    """Draw weights for the prompts, and recount with each draw.
 
     Weights are independent and follow the gamma distribution of mean 1 and variance G/(G-1), the variance that makes
     the variance over draws unbiased with G groups; for many groups that is Rubin's exponential distribution.

@@ -1,9 +1,9 @@
-"""Comparisons of models, counted by groups of prompts: what a leaderboard and all its errors are computed from.
+"""Comparisons of models, counted by groups of prompts: the input of leaderboards and their standard errors.
 
-Votes about one prompt are alike, because it suits one model more than another, so prompts and not votes are what is
-drawn anew to see how far a leaderboard is due to chance. Where prompts are many, some are put together by chance and
-drawn as one: groups of independent prompts are as independent as the prompts, and the variance between 500 groups is
-known within 6 % (a standard error within 3 %), whatever the number of votes.
+Votes on one prompt are correlated, because it suits one model more than another, so prompts and not votes are resampled
+to see how far a leaderboard is due to chance. If there are many prompts, they are put into random groups that are drawn
+as one: groups of independent prompts are as independent as the prompts, and the variance between 500 groups is known
+within 6 % (a standard error within 3 %), whatever the number of votes.
 """
 
 import math
@@ -18,7 +18,7 @@ from .codes import Codes
 from .tally import Floats, Tally
 
 CELLS = 1 << 24
-"""Cells of the tallies of all groups, which says how many groups there are; 500 where models are a hundred."""
+"""Cells of the tallies of all groups, which limits the number of groups; 500 for a hundred models."""
 
 LEAST_GROUPS, MOST_GROUPS = 200, 1 << 14
 
@@ -38,10 +38,10 @@ class Comparisons:
         models: n.
         prompt: (M,) the prompt, as a code that does not depend on the order of the votes.
         cell: (M,).
-        weight: (M,) what each counts in a fit; None for 1 each.
-        count: (M,) how many comparisons it is, one half if it stands there in both orders; None for 1 each.
-        shares: (2, M) which part of a vote on i, and of one on j, it is; None for a whole one each.
-        judge: (M,) who compared them; None where there is but one judge.
+        weight: (M,) its weight in a fit; None for 1 each.
+        count: (M,) how many comparisons it counts as, one half if it is entered in both orders; None for 1 each.
+        shares: (2, M) the fraction of a vote on i, and of one on j, that it makes up; None for a whole one each.
+        judge: (M,) the judge; None if there is only one.
     """
 
     models: int
@@ -61,7 +61,7 @@ class Comparisons:
         return type(self)(self.models, self.prompt[chosen], self.cell[chosen], weight, count, shares, judge)
 
     def among(self, members: Codes) -> Self:
-        """Return the comparisons among some of the models, which are numbered anew."""
+        """Return the comparisons among some of the models, which are renumbered."""
         if len(members) == self.models:
             return self
         place = np.full((3, self.models, self.models), -1, np.int32)
@@ -80,8 +80,8 @@ class Grouped:
         prompts: How many prompts there are, at least G.
         group: (M,) the group of each comparison, ascending where not all groups are counted at once.
         cell: (M,) the cell of a tally to which it belongs.
-        weight: (M,) what it counts; None for 1 each.
-        judge: (M,) who made it; None where there is but one judge.
+        weight: (M,) its weight; None for 1 each.
+        judge: (M,) its judge; None if there is only one.
     """
 
     models: int
@@ -94,7 +94,7 @@ class Grouped:
 
     @classmethod
     def of(cls, comparisons: Comparisons, seed: int = 0) -> Self:
-        """Put each prompt into a group, a group of its own where there are not too many."""
+        """Put each prompt into a group, its own if there are not too many prompts."""
         size = 3 * comparisons.models**2
         present = np.bincount(comparisons.prompt) > 0
         prompts = int(present.sum())
@@ -112,7 +112,7 @@ class Grouped:
         return cls(comparisons.models, groups, prompts, group, cell, weight, judge)
 
     def portions(self) -> Iterator[tuple[slice, slice]]:
-        """Yield which groups, so many at a time as fit into memory, and their comparisons."""
+        """Yield slices of groups that fit into memory, and their comparisons."""
         width = max(1, BLOCK // max(3 * self.models**2, 1))
         for start in range(0, self.groups, width):
             end = min(start + width, self.groups)
@@ -122,7 +122,7 @@ class Grouped:
             yield slice(start, end), rows
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield which groups, so many at a time as fit into memory, and their counts (B, 3, n, n)."""
+        """Yield slices of groups that fit into memory, and their counts (B, 3, n, n)."""
         size = 3 * self.models**2
         for part, rows in self.portions():
             key = (self.group[rows].astype(np.int64) - part.start) * size + self.cell[rows]

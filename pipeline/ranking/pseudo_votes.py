@@ -1,18 +1,18 @@
-"""Half a win and half a loss for every model: what keeps one that won everything finite, and its interval honest."""
+"""Half a win and half a loss for every model: they keep one that won everything finite, and its interval realistic."""
 
 import numpy as np
 
 from .tally import Floats, Tally
 
 HALF = 0.5
-"""Of a win and of a loss: Jeffreys' prior of a share, which makes its estimate in logits nearly unbiased."""
+"""The size of a pseudo-win and a pseudo-loss: Jeffreys' prior of a share, whose logit is then nearly unbiased."""
 
 
 def with_pseudo_votes(tally: Tally, wins: Floats | float = HALF, losses: Floats | float = HALF) -> Tally:
     """Return the tally with pseudo-votes added, spread over a model's opponents as its votes are.
 
-    Half of them count for either slot. With those, Bradley and Terry's model has a maximum of its likelihood whenever
-    no model stands apart from the others.
+    Half of them count for each slot. With them, the Bradley–Terry likelihood has a maximum whenever comparisons connect
+    all models.
 
     Args:
         tally: (D, n, n).
@@ -30,7 +30,7 @@ def with_pseudo_votes(tally: Tally, wins: Floats | float = HALF, losses: Floats 
 
 
 def shares_of_opponents(tally: Tally) -> Floats:
-    """Return (D, n, n): which share of the votes on i are against j; 0 where there are none."""
+    """Return (D, n, n): the share of the votes on i that are against j; 0 if there are none."""
     points = tally.points
     votes = points + points.transpose(0, 2, 1)
     total = votes.sum(2, keepdims=True)

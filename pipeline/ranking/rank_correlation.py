@@ -1,9 +1,9 @@
-"""How alike two rankings of the same items are: tau-b, Spearman's rho, Kendall's distance and the footrule.
+"""How similar two rankings of the same items are: tau-b, Spearman's rho, Kendall's distance and the footrule.
 
 All functions take two arrays (P, n) of ranks, or of scores, as long as both have the same direction; equal values are
-ties, and an item that is nan in either array is left out. They return one number for each of P pairs of rankings: nan,
-which stands for "undefined" here, where fewer than two items are left, and in the correlations where either ranking
-ties them all.
+ties, and an item that is nan in either array is left out. They return one number for each of P pairs of rankings, or
+nan if it is undefined, because fewer than two items are left or, for the correlations, because either ranking ties them
+all.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def spearman(x: Floats, y: Floats) -> Floats:
 
 
 def footrule(x: Floats, y: Floats) -> Floats:
-    """Return Spearman's footrule (P,), the sum of how many places each item moves; ties stand at their mid-rank.
+    """Return Spearman's footrule (P,), the sum of how many places each item moves; ties are at their mid-rank.
 
     Its largest value is half the square of the number of items, rounded down; it lies between once and twice
     `kendall_distance`.
@@ -58,7 +58,7 @@ def footrule(x: Floats, y: Floats) -> Floats:
 
 
 def _signs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return who is ahead of whom in either ranking (P, n, n): -1, 0 or 1, and 0 where an item is left out."""
+    """Return who is ahead of whom in each ranking (P, n, n): -1, 0 or 1, and 0 if an item is left out."""
     common = _common(x, y)
     both = common[:, :, None] & common[:, None, :]
     return _sign(x, both), _sign(y, both)

@@ -1,4 +1,4 @@
-"""How alike the rankings of a prompt are: Kendall's tau, and whether they choose the same, over all pairs of them."""
+"""How similar the rankings of a prompt are, over all pairs: Kendall's tau, and agreement on the best and the worst."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,8 @@ class RankingAgreement:
     """Means over all pairs of a prompt's rankings, (P,) each; NaN where fewer than two can be compared.
 
     Attributes:
-        mean_tau: Kendall's tau-b. A ranking that ties everything has none, and is left out.
-        top: The share of pairs with the same best candidate; where several are best, both must name the same ones.
+        mean_tau: Kendall's tau-b. An all-tied ranking has none, and is left out.
+        top: The share of pairs with the same best candidate; if several are best, both must name the same ones.
         top_bottom: The share of pairs that agree in this way on the best and on the worst.
     """
 
@@ -27,7 +27,7 @@ class RankingAgreement:
 
 
 def ranking_agreement(rankings: NDArray[Any], present: NDArray[np.bool_]) -> RankingAgreement:
-    """Compare the rankings of each prompt, two by two.
+    """Compare all pairs of each prompt's rankings.
 
     Tau-b of two rankings is the cosine of their vectors of signs, one for each pair of candidates. With the vectors
     scaled to length 1, the sum of all cosines follows from the length of their sum, so no two need be compared.
@@ -51,7 +51,7 @@ def ranking_agreement(rankings: NDArray[Any], present: NDArray[np.bool_]) -> Ran
 def distinct_winners(rankings: NDArray[Any], present: NDArray[np.bool_]) -> Floats:
     """Return how many candidates came out best in at least one of a prompt's rankings, alone or tied; (P,).
 
-    It is 1 where the same one always wins alone, and at most n; NaN where there is no ranking.
+    It is 1 if the same one always wins alone, and at most n; NaN if there is no ranking.
 
     Args:
         rankings: (P, m, n), lower is better.

@@ -13,14 +13,14 @@ def rao_kupper(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -
     """Fit Rao and Kupper's model: P(i beats j) = pi_i / (pi_i + nu pi_j), with pi = e^theta and nu = e^alpha >= 1.
 
     A vote is a tie when the noisy margin stays within +-alpha, so this is a proportional-odds logit; the "TOBT" model
-    of the TODO paper is the same. The estimate is the maximum a posteriori under theta ~ Normal(0, prior_sd^2) for the
-    scores of every prompt, with one nu for the batch and, with `position`, one beta that is added to the first item's
-    theta. With `prior_sd` of 1e4 it is the maximum likelihood wherever that exists. Two equal items tie with
-    probability (nu - 1) / (nu + 1). Scores are in logits. Votes that contradict each other count on both sides.
+    of the TODO paper is the same. The estimate is the posterior mode under theta ~ Normal(0, prior_sd^2) for the scores
+    of every prompt, with one nu for the batch and, with `position`, one beta that is added to the first item's theta. A
+    `prior_sd` of 1e4 gives the maximum-likelihood estimate wherever it exists. Two equal items tie with probability (nu
+    - 1) / (nu + 1). Scores are in logits. Votes that contradict each other count on both sides.
 
-    The answer is finite for every input, in the same way as for `davidson`. Without any tie nu is 1; with nothing but
-    ties it is infinite and the scores are 0. Few votes a prompt bias it likewise: with 42 votes and scores of standard
-    deviation 1.5, beta comes out as for `davidson`, and alpha a twelfth too large under the default prior.
+    The answer is finite for every input, in the same way as for `davidson`. Without ties nu is 1; with nothing but ties
+    it is infinite and the scores are 0. With few votes per prompt it is biased likewise: with 42 votes and scores of
+    standard deviation 1.5, beta is as for `davidson`, and alpha a twelfth too large under the default prior.
 
     Source: Rao and Kupper (1967), JASA 62.
 
@@ -33,7 +33,7 @@ def rao_kupper(tally: Tally, *, prior_sd: float = 2.5, position: bool = False) -
 def rao_kupper_given(
     *tallies: Tally, tie: float | None, position: float | Sequence[float], prior_sd: float = 2.5
 ) -> TieFit:
-    """Fit Rao and Kupper's model where beta is known, and nu too unless it is None, as `davidson_given` does."""
+    """Fit Rao and Kupper's model with beta known, and nu too unless it is None, as `davidson_given` does."""
     log_tie = None if tie is None else min(max(math.log(max(tie, 1.0)), EXTREME_TIE), -math.log(EXTREME_TIE))
     return fit_pooled(
         tallies,
@@ -48,7 +48,7 @@ def rao_kupper_given(
 
 
 def rao_kupper_stretch(tie: float) -> float:
-    """Return how many times further apart its scores are than those of Bradley and Terry's model, near equality."""
+    """Return how many times further apart its scores are than Bradley–Terry scores, near equality."""
     return (tie + 2 + 1 / tie) / 4
 
 

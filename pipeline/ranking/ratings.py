@@ -7,7 +7,7 @@ from .comparisons import Ballots
 from .tally import Floats
 
 ROUNDING = 1e-12
-"""Two ratings that differ by less, as a share of the larger one, are equal but for rounding."""
+"""Two ratings that differ by less, as a share of the larger one, are equal up to rounding."""
 
 
 def ballots_of_ratings(prompt: Codes, source: Codes, item: Codes, rating: Floats, items: int) -> Ballots:
@@ -47,5 +47,5 @@ def ballots_of_ratings(prompt: Codes, source: Codes, item: Codes, rating: Floats
 
 
 def rounding_of(ratings: Floats, others: Floats) -> Floats:
-    """Return how far equal ratings may differ, because they are means, by rounding."""
+    """Return how far equal ratings may differ by rounding, because they are means."""
     return ROUNDING * np.maximum(np.abs(ratings), np.abs(others))

@@ -1,9 +1,9 @@
 """How reliable one ranking is, and how reliable many are together.
 
-A ranking of n candidates is their true ranking, as this judge sees it, and noise. Reliability is the share of the
-variance of mid-ranks that is not noise: the covariance of two rankings of the same candidates by their variance. Of m
-rankings together (of their mean) it is mρ/(1 + (m-1)ρ), whatever the noise looks like, as long as rankings are made
-independently of each other and in the same way.
+A ranking of n candidates is their true ranking, as this judge sees it, plus noise. Reliability is the share of the
+variance of mid-ranks that is not noise: the covariance of two rankings of the same candidates divided by their
+variance. For the mean of m rankings it is mρ/(1 + (m-1)ρ), whatever the distribution of the noise, as long as rankings
+are made independently and in the same way.
 """
 
 import math
@@ -58,7 +58,7 @@ def shared_variance(rankings: NDArray[Any], present: NDArray[np.bool_]) -> tuple
 
 
 def reliability_of_one(shared: Floats, total: Floats, *, draws: int, seed: int) -> Reliability:
-    """Return the reliability of a single ranking, from the (co)variances of P prompts, by drawing prompts anew.
+    """Return the reliability of a single ranking, from the (co)variances of P prompts, by resampling prompts.
 
     Raises:
         ValueError: No ranking distinguishes any candidates.
@@ -77,7 +77,7 @@ def reliability_of_one(shared: Floats, total: Floats, *, draws: int, seed: int) 
 
 
 def together(reliability: float, rankings: int) -> float:
-    """Return the reliability of m rankings together; 0 where one ranking has none.
+    """Return the reliability of m rankings together; 0 if one ranking has none.
 
     >>> together(0.5, 9)
     0.9
@@ -90,7 +90,7 @@ def together(reliability: float, rankings: int) -> float:
 
 
 def needed(reliability: float, wanted: float) -> int | None:
-    """Return how many rankings have a wanted reliability together; None where no number has.
+    """Return how many rankings together reach a wanted reliability; None if no number does.
 
     >>> needed(0.5, 0.9)
     9

@@ -62,7 +62,7 @@ def rankings_of_repeats(ballots: Ballots, pairs: Pairs, prompts: int, items: int
 
 
 def padded(rankings: NDArray[Any], prompt: Codes, source: Codes, incomplete: Codes) -> Repeats:
-    """Return the complete rankings (R, n) of prompts (R,), which ascend, by judges and repeats (R,)."""
+    """Return the complete rankings (R, n) by prompt (R,), in ascending order, and source (R,)."""
     prompts = len(incomplete)
     counts = np.bincount(prompt, minlength=prompts)
     slot = position_in_group(prompt)
@@ -79,7 +79,7 @@ def padded(rankings: NDArray[Any], prompt: Codes, source: Codes, incomplete: Cod
 
 
 def small(items: int) -> type[np.signedinteger[Any]]:
-    """Return the type of integer that holds twice the mid-rank of any of so many candidates."""
+    """Return the integer type that holds twice any mid-rank of the given number of candidates."""
     return np.int8 if items < 64 else np.int32
 
 
@@ -88,7 +88,8 @@ def _add_pairwise(
 ) -> None:
     """Fill in the rankings that follow from several votes together.
 
-    A comparison that stands there in both orders, because nobody saw one, counts half (M,) in each.
+    A comparison that is entered in both orders, because its candidates were not shown together, counts half (M,) in
+    each.
     """
     items = rankings.shape[1]
     group = groups[pairs.vote]

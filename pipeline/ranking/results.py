@@ -1,4 +1,4 @@
-"""The rankings of all prompts, put together from portions."""
+"""The rankings of all prompts, assembled from portions."""
 
 import math
 from typing import Any
@@ -40,7 +40,7 @@ class Results:
         ranks: (C,) the rank of each place; 0 where the candidate there has no score.
         scores: (C,) the score of each place.
         standard_errors: (C,) likewise.
-        win_probabilities: (C,) likewise; NaN where unknown.
+        win_probabilities: (C,) likewise; NaN if unknown.
         voted: (P,) whether there was a valid vote.
         scored: (P,) whether any candidate has a score.
         flags: (P, len(FLAGS)).
@@ -49,7 +49,7 @@ class Results:
     """
 
     def __init__(self, offsets: Codes) -> None:
-        """Make room for prompts whose candidates stand at `offsets[p]:offsets[p + 1]`."""
+        """Make room for prompts whose candidates are at `offsets[p]:offsets[p + 1]`."""
         prompts, candidates = len(offsets) - 1, int(offsets[-1])
         self._offsets = offsets
         self.places = np.zeros(candidates, np.int32)
@@ -64,7 +64,7 @@ class Results:
         self.measures = {name: np.full(prompts, np.nan) for name in MEASURES}
 
     def add(self, portion: Portion, measured: Measured, win_probabilities: Floats) -> None:
-        """Take in what was measured of a portion, and the chances of each place (P, n).
+        """Enter the measurements of a portion, and the win probabilities of each place (P, n).
 
         Several threads may do so at once, as portions share no prompt.
         """
@@ -110,7 +110,7 @@ class Results:
             values[portion.prompts] = known[name]
 
     def mean(self, measure: str) -> float | None:
-        """Return the mean of a measure over the prompts where it is defined; nothing where there are none."""
+        """Return the mean of a measure over the prompts for which it is defined; None if there are none."""
         values = self.measures[measure]
         defined = values[~np.isnan(values)]
         return math.fsum(defined) / len(defined) if len(defined) else None

@@ -1,9 +1,8 @@
-"""Bradley–Terry over many prompts that finds votes on pairs of models which do not fit all others.
+"""Bradley–Terry over many prompts that finds votes on pairs of models that contradict the rest.
 
-Votes about pairs of models that share scores must fit together: if A leads B and B leads C, A leads C by the sum, which
-is to say that the matrix of log-odds has rank two. The votes of one judge on one pair stand out against it if they are
-corrupted, and the more so the more models and judges there are. With the four to eight responses of one prompt there is
-too little to hold them against; pool prompts.
+Votes on different pairs of models must be consistent: if A leads B and B leads C, A leads C by the sum, so the matrix
+of log-odds has rank two. Corrupted votes of one judge on one pair stand out against this, the more clearly the more
+models and judges there are. The four to eight responses of one prompt are too few for such a comparison; pool prompts.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from .special import beta_cdf
 from .tally import Floats, Tally
 
 PRIOR_SD = 10.0
-"""Weak: it only keeps models finite that always won."""
+"""Weak: it only keeps the scores of models that always won finite."""
 
 HUBER = 1.345
 FIRST_LOOKS = 20
@@ -48,16 +47,16 @@ class Cells:
 
 @dataclass(frozen=True)
 class RobustFit:
-    """Which cells fit together, and which do not.
+    """Which cells are consistent with each other, and which are not.
 
     Attributes:
         scores: (n,) in logits, their sum is zero, from the cells that fit.
         expected: (K,) the share of points of the first model that the scores predict.
-        p_values: (K,) how likely honest votes are to be as far off.
+        p_values: (K,) the probability that honest votes deviate as much.
         flagged: (K,).
         suspicion: (K,) for a flagged cell, the estimated share of the votes for the model with too many points that is
             corrupted; else 0.
-        dispersion: How many times the variance of independent votes the kept cells show; at least 1.
+        dispersion: The variance of the kept cells as a multiple of that of independent votes; at least 1.
         converged: Whether the last round flagged the same cells again; after ten rounds none is taken back.
     """
 
@@ -74,14 +73,14 @@ def robust_bradley_terry(cells: Cells, *, false_flag_rate: float) -> RobustFit:
     """Fit Bradley–Terry scores to cells, flag the cells that contradict the rest, and fit without them.
 
     A first fit gives cells far from it less weight (Huber). Then, until nothing changes, the scores are fitted to the
-    cells that are not flagged, and each cell is tested against them, a flagged one as a newcomer: exact binomial,
-    two-sided, allowing for the uncertainty of the scores and for extra variance that the kept cells show.
+    cells that are not flagged, and each cell is tested against them, a flagged one as a new observation, with an exact
+    two-sided binomial test that allows for the uncertainty of the scores and for overdispersion of the kept cells.
 
-    An honest cell is flagged with a chance of at most `false_flag_rate`, up to the first order in the counts; in
-    simulations it is four to nine tenths of it. A flag says that votes contradict the scores, not why: corruption, a
-    judge with a taste of its own, or models that are each other's foil, look the same. Corrupted cells are found as
-    long as they are a minority among the votes on each model; where a model has only one opponent and one judge nothing
-    can be found. `suspicion` is one less the ratio of expected and seen odds.
+    An honest cell is flagged with a probability of at most `false_flag_rate`, up to first order in the counts; in
+    simulations it is four to nine tenths of that. A flag says that votes contradict the scores, not why: corruption, a
+    judge with unusual preferences, and an interaction between two models look the same. Corrupted cells are found as
+    long as they are a minority among the votes on each model; if a model has only one opponent and one judge, nothing
+    can be found. `suspicion` is one minus the ratio of expected to observed odds.
 
     Source:
         Huber (1964) and Cook's deletion residuals; the use is that of "CURATRON" (arXiv 2403.02745), by deletion

@@ -1,8 +1,8 @@
-"""Standard errors of Bradley–Terry scores that hold whatever the votes on one prompt have in common.
+"""Standard errors of Bradley–Terry scores that remain valid if votes on the same prompt are correlated.
 
-The curvature of the likelihood takes votes as independent, and half a win as half of an independent vote. The sandwich
-takes neither: with A the curvature and s_g the slope of the likelihood of the votes on prompt g, it is
-A⁻¹ Σ s_g s_g' A⁻¹.
+The curvature of the likelihood treats votes as independent, and half a win as half of an independent vote. The sandwich
+assumes neither: with A the curvature and s_g the score vector (gradient) of the votes on prompt g, it is A⁻¹ Σ s_g s_g'
+A⁻¹.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ def clustered_covariance(fit: GlobalFit, grouped: Grouped, tally: Tally, *, posi
     """Return the covariance (n + 1, n + 1) of the scores and the position effect.
 
     It is multiplied by G/(G-1), and NaN with one group. The pseudo-votes count as random as they are in
-    `prompt_bootstrap`, so that a model that won everything has no error of zero.
+    `prompt_bootstrap`, so that a model that won everything does not have a standard error of zero.
 
     Args:
         fit: One leaderboard, fitted with pseudo-votes.

@@ -13,8 +13,8 @@ def score_conflict_ratio(
     """Return (P,): the share of a prompt's pairs whose verdict contradicts the ratings, of those that have both.
 
     A judge's verdict on a pair is the majority of its votes that show these two, and its rating of a candidate is the
-    mean of all that it gave. They are in conflict where the better rated one does not win, or where one of two that are
-    rated alike does. Each judge's pairs count apart. NaN for a prompt without such a pair.
+    mean of all that it gave. They are in conflict if the better-rated candidate does not win, or if one of two with
+    equal ratings does. Each judge's pairs count separately. NaN for a prompt without such a pair.
 
     Args:
         judge: (V,) of each vote.

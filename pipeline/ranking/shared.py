@@ -1,4 +1,4 @@
-"""What all prompts share, found from a sample of them: the effects of positions, the spread of scores, the ties."""
+"""Parameters that all prompts share, estimated from a sample of them: position effects, spread of scores, and ties."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,16 +26,16 @@ def find_shared(
     position_effect: float | None = None,
     prior_sd: float | None = None,
 ) -> Shared:
-    """Return what a method that expects scores to be spread needs to know of all prompts.
+    """Return the shared parameters that a method with a prior on the scores needs.
 
     Args:
         method: The method.
         voted: The prompts in batches.
-        scored: The same with conflicts resolved; None where that changes nothing. Ties are those of these, positions
-            those of votes as they are.
+        scored: The same with conflicts resolved; None if that changes nothing. These determine the ties, the original
+            votes the position effect.
         of_source: (S,) the tally in each batch to which the votes of a judge at a repeat belong.
-        position_effect: The position effect where it is known; None finds it, for each judge if they differ.
-        prior_sd: The standard deviation of scores that is expected beforehand; None finds it.
+        position_effect: The position effect if it is known; None estimates it, for each judge if they differ.
+        prior_sd: The standard deviation of the prior on the scores; None estimates it.
     """
     known = position_effect if method.corrects_position else 0.0
     together = [all_judges(batch) for batch in voted]
@@ -64,7 +64,7 @@ def _with_ties(
     known: float | None,
     stretch: bool,
 ) -> Shared:
-    """Return what a model with ties makes of parameters that take a tie for half a win."""
+    """Return the parameters of a model with ties from those that count a tie as half a win."""
     together = [all_judges(batch) for batch in voted]
     resolved = None if scored is None else [all_judges(batch) for batch in scored]
     found = estimate_ties(model, together, resolved, prior_sd=shared.prior_sd, stretch=stretch, position_effect=known)
@@ -82,7 +82,7 @@ def _with_ties(
 def _own_effects(
     find: Callable[[list[Tally]], tuple[float, float]], batches: Sequence[Batch], of_source: Codes
 ) -> JudgeEffects | None:
-    """Return the position effect of each judge; nothing where one does for all."""
+    """Return the position effect of each judge; None if all share one."""
     found = np.array([find(list(tallies)) for tallies in zip(*batches, strict=True)])
     drawn = drawn_together(*found.T) if len(found) > 1 else None
     if drawn is None:

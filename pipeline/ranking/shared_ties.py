@@ -1,4 +1,4 @@
-"""What all tournaments share in a model with ties: how readily judges call a tie, and the effect of position."""
+"""The shared parameters of a model with ties: how readily judges call a tie, and the position effect."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +12,10 @@ from .pooled import DIGITS, estimate_shared
 from .tally import Floats, Tally
 
 CELLS = 4_000_000
-"""Pairs of candidates that are looked at together; of more, every n-th tournament is."""
+"""The most pairs of candidates that are fitted together; if there are more, every n-th tournament is used."""
 
 MOST_STRETCH = 10.0
-"""How much wider the prior is made at most: where nine votes in ten are ties."""
+"""The most by which the prior is widened: its value if nine votes in ten are ties."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class SharedTies:
     """Parameters of a model with ties.
 
     Attributes:
-        tie: nu, as the model has it.
+        tie: nu, as the model defines it.
         position_effect: β, in logits in favour of the earlier slot.
-        position_error: Its standard error, taking votes as independent; 0 where β was given.
+        position_error: Its standard error, treating votes as independent; 0 if β was given.
         prior_sd: The standard deviation of the prior of the scores.
     """
 
@@ -36,7 +36,7 @@ class SharedTies:
 
 
 class Given(Protocol):
-    """The same where the position effect is known, such as `davidson_given`."""
+    """A fit with a known position effect, such as `davidson_given`."""
 
     def __call__(
         self, *tallies: Tally, tie: float | None, position: float | Sequence[float], prior_sd: float = ...
@@ -48,11 +48,11 @@ class TieModel:
     """A model with ties.
 
     Attributes:
-        given: It with the position effect known.
-        without_ties: Ways to make decisions of ties, or nothing, after which votes follow the model of Bradley and
-            Terry, with position effects whose mean is that of this model.
-        stretch: How many times further apart than in a model in which a tie is half a win for each its scores are, near
-            equality, for a tie parameter.
+        given: Fits it with a known position effect.
+        without_ties: Ways to turn ties into decisive votes, or to drop them, after which votes follow the Bradley–Terry
+            model, with position effects whose mean is that of this model.
+        stretch: For a tie parameter, how many times further apart its scores are, near equality, than in a model in
+            which a tie is half a win for each.
     """
 
     given: Given
@@ -61,7 +61,7 @@ class TieModel:
 
 
 def dropped(tally: Tally) -> Tally:
-    """Return comparisons without ties: where wins and losses of a model stand in the ratio e to the margin."""
+    """Return comparisons without ties, for models in which the odds of a win against a loss are e to the margin."""
     return Tally(tally.first_wins, tally.second_wins, np.zeros_like(tally.first_ties))
 
 
@@ -85,16 +85,16 @@ def estimate_ties(
     stretch: bool = False,
     position_effect: float | None = None,
 ) -> SharedTies:
-    """Return what a model with ties finds in tournaments of any size, taken as one batch.
+    """Return the shared parameters of a model with ties from tournaments of any size, taken as one batch.
 
     Args:
         model: The model.
-        as_voted: The tournaments, those of each size together. They tell of the position effect.
-        as_scored: The same with conflicts resolved, which tell of ties but no longer of positions; None where that
-            changes nothing.
+        as_voted: The tournaments, those of each size together. They determine the position effect.
+        as_scored: The same with conflicts resolved, which determine the ties but no longer the position effect; None if
+            that changes nothing.
         prior_sd: The standard deviation of the prior of the scores.
-        stretch: Whether that is of scores in which a tie is half a win for each, which are nearer to each other.
-        position_effect: β where it is known.
+        stretch: Whether `prior_sd` refers to scores in which a tie is half a win for each, which are closer together.
+        position_effect: β if it is known.
     """
     voted, error = list(as_voted), 0.0
     if position_effect is None:
@@ -106,7 +106,7 @@ def estimate_ties(
 
 
 def position_of(model: TieModel, tallies: Sequence[Tally]) -> tuple[float, float]:
-    """Return the position effect that tournaments of any size share, and its standard error, which is no less.
+    """Return the position effect that tournaments of any size share, and an upper bound of its standard error.
 
     A joint fit with the scores would be biased, as `pooled` explains.
     """
@@ -122,7 +122,7 @@ def stretched(model: TieModel, tallies: Sequence[Tally], position: float | Seque
 
 
 def padded(tournaments: Iterable[Tally]) -> Tally:
-    """Return one tally of all tournaments, the smaller ones with items that were never compared and say nothing."""
+    """Return one tally of all tournaments, the smaller ones padded with items that were never compared."""
     tallies = list(tournaments)
     most = max((tally.first_wins.shape[1] for tally in tallies), default=0)
     total = sum(len(tally.first_wins) for tally in tallies)

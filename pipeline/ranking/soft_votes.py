@@ -30,10 +30,10 @@ def by_strength(ballots: Ballots, strength: Floats) -> Ballots:
 
 
 def by_probability(ballots: Ballots, first: Floats, second: Floats) -> Ballots:
-    """Return the votes with each on a pair parted into a win for the first slot, one for the second, and a tie.
+    """Return the votes with each vote on a pair split into a win for the first slot, one for the second, and a tie.
 
-    The parts weigh as they are likely, so that together they weigh as much as the vote did. With all but the models of
-    ties, a tie is half a win for each.
+    The parts are weighted by their probabilities, so that together they weigh as much as the vote did. Except in models
+    of ties, a tie is half a win for each.
 
     Args:
         ballots: The votes.

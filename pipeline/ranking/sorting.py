@@ -13,10 +13,10 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Greedy:
-    """What the greedy order is.
+    """The greedy order.
 
     Attributes:
-        scores: (P, n), how many items stand below each one, plus half of those that stand with it: 0 to n - 1.
+        scores: (P, n), how many items are ranked below each one, plus half of those tied with it: 0 to n - 1.
     """
 
     scores: Floats
@@ -24,13 +24,13 @@ class Greedy:
 
 @dataclass(frozen=True)
 class KwikSort:
-    """What the sorts found on average.
+    """The average result of the sorts.
 
     Attributes:
-        scores: (P, n), how many items stood below each one, averaged over the draws: 0 to n - 1.
-        draw_errors: (P, n), the standard error of that average over draws; it is no error of the votes.
+        scores: (P, n), how many items were ranked below each one, averaged over the draws: 0 to n - 1.
+        draw_errors: (P, n), the standard error of that average over draws; it is not a sampling error of the votes.
         draws: How many sorts were averaged.
-        seed: Of the pivots.
+        seed: The seed of the pivots.
     """
 
     scores: Floats
@@ -40,13 +40,13 @@ class KwikSort:
 
 
 def greedy(tally: Tally) -> Greedy:
-    """Rank by taking, again and again, the item that is most preferred to those that are left.
+    """Rank by repeatedly taking the item that is most preferred to the remaining ones.
 
-    An item's potential is the sum, over the others that are left, of the share of points it has of each pair less the
-    share that the other has; the largest is taken, several together where they tie, which the source breaks at will. A
-    pair with equally many points, with conflicting votes that cancel, with ties only, or never compared, adds nothing.
-    All-tied items, and those of an empty prompt, have (n - 1) / 2. The order agrees with at least half as much
-    preference as the best order does.
+    An item's potential is the sum, over the remaining others, of its share of the pair's points minus the other's
+    share; the item with the largest potential is taken, several together if they tie (the source breaks ties
+    arbitrarily). A pair with equally many points, with conflicting votes that cancel, with ties only, or never
+    compared, adds nothing. All-tied items, and those of an empty prompt, have (n - 1) / 2. The order agrees with at
+    least half as much preference as the best order does.
 
     Source: Cohen, Schapire and Singer (1999), JAIR 10.
     """
@@ -64,11 +64,12 @@ def greedy(tally: Tally) -> Greedy:
 def kwiksort(tally: Tally, *, draws: int = 32, seed: int = 0) -> KwikSort:
     """Rank by quicksort on the majority of each pair, averaged over random pivots.
 
-    A random pivot splits the items into those that beat it and those that it beats, and so on in each part; one sort is
-    within a factor of the best order's disagreements in expectation, and averaging takes away most of the chance. Where
-    majorities are transitive and complete every sort gives the same order. A pair with equally many points, with
-    conflicting votes that cancel, with ties only, or never compared, is decided by a coin in each draw, so items that
-    nothing parts have (n - 1) / 2 but for `draw_errors`. The chance used for a prompt does not depend on the others.
+    A random pivot splits the items into those that beat it and those that it beats, and so on in each part; in
+    expectation, the disagreements of one sort are within a constant factor of the fewest possible, and averaging
+    removes most of the randomness. If majorities are transitive and complete, every sort gives the same order. A pair
+    with equally many points, with conflicting votes that cancel, with ties only, or never compared, is decided by a
+    coin flip in each draw, so items that nothing separates have (n - 1) / 2 up to `draw_errors`. The random numbers
+    used for a prompt do not depend on the others.
 
     Source: Ailon, Charikar and Newman (2008), JACM 55.
 
@@ -92,10 +93,10 @@ def kwiksort(tally: Tally, *, draws: int = 32, seed: int = 0) -> KwikSort:
 
 
 def _sorted(lead: Floats, pivots: NDArray[np.intp], coins: NDArray[np.bool_]) -> Floats:
-    """Return (P, D, n), how many items stand below each one after each of D sorts."""
+    """Return (P, D, n), how many items are ranked below each one after each of D sorts."""
     prompts, n, _ = lead.shape
     draws = len(pivots)
-    # A part of the list is known by the place where it begins, which no other part shares.
+    # A part of the list is identified by the place where it begins, which no other part shares.
     begin = np.zeros((prompts, draws, n), dtype=np.int64)
     every = np.arange(draws)
     for turn in range(n):
@@ -114,7 +115,7 @@ def _sorted(lead: Floats, pivots: NDArray[np.intp], coins: NDArray[np.bool_]) ->
 
 
 def _lead(tally: Tally) -> Floats:
-    """Return (P, n, n), the share of a pair's points that i has less the share that j has; 0 where they never met."""
+    """Return (P, n, n), the share of a pair's points that i has minus the share that j has; 0 if they never met."""
     points = tally.points
     votes = points + points.transpose(0, 2, 1)
     lead = (points - points.transpose(0, 2, 1)) / np.where(votes > 0, votes, 1.0)

@@ -90,5 +90,5 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def normal_cdf(x: Floats) -> Floats:
-    """Return the chance that a standard normal variable is below each of the values."""
+    """Return the probability that a standard normal variable is below each of the values."""
     return 0.5 * np.asarray(_erfc(-x / math.sqrt(2)), dtype=np.float64)

@@ -9,11 +9,11 @@ from .tally import Floats, Tally
 
 @dataclass(frozen=True)
 class PageRank:
-    """What the walk found.
+    """The result of the walk.
 
     Attributes:
-        scores: (P, n), the share of time, positive where damping is below 1; each prompt's sum is 1.
-        damping: The chance of following a loss rather than jumping anywhere.
+        scores: (P, n), the share of time, positive and summing to 1 in each prompt.
+        damping: The probability of following a loss rather than jumping anywhere.
     """
 
     scores: Floats
@@ -22,10 +22,10 @@ class PageRank:
 
 @dataclass(frozen=True)
 class LogShares:
-    """What a walk found whose shares of time are estimates of strength.
+    """The result of a walk whose shares of time estimate strengths.
 
     Attributes:
-        scores: (P, n), the log of the share of time, in logits; each prompt's sum is zero.
+        scores: (P, n), the log of the share of time, in logits, summing to zero in each prompt.
         pseudo_wins: The wins that were added to either side of every compared pair.
         restart: How often the walk jumped anywhere instead of moving on.
     """
@@ -36,12 +36,12 @@ class LogShares:
 
 
 def pagerank(tally: Tally, *, damping: float = 0.85) -> PageRank:
-    """Return the stationary law of a walk from an item to one that beat it, in proportion to the losses.
+    """Return the stationary distribution of a walk from each item to those that beat it, in proportion to its losses.
 
-    With chance 1 - damping the walk jumps anywhere, and from an item that never lost it always does, so the scores are
-    positive and exist for every input; items that never met are told apart by what is around them alone. A tie is half
-    a loss for each, conflicting votes count on both sides, missing pairs are no edges. All-tied items that were
-    compared equally, and those of an empty prompt, have 1 / n. Found by one linear solve, not by iteration.
+    With probability 1 - damping the walk jumps anywhere, and from an item that never lost it always does, so the scores
+    are positive and exist for every input; items that never met differ only through the other items that they met. A
+    tie is half a loss for each, conflicting votes count on both sides, missing pairs are not edges. All-tied items that
+    were compared equally, and those of an empty prompt, have 1 / n. Found by one linear solve, not by iteration.
 
     Source: Page et al. (1999); in its use for comparisons, evalica (Ustalov 2025).
 
@@ -58,18 +58,17 @@ def pagerank(tally: Tally, *, damping: float = 0.85) -> PageRank:
 
 
 def rank_centrality(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 1e-6) -> LogShares:
-    """Return the log of the stationary law of a walk that moves from i to j with the chance that j beats i.
+    """Return the log of the stationary distribution of a walk that moves from i to j as often as j beats i.
 
-    A step picks one of the items, each with chance 1 / d where d is the largest number of opponents any item has, and
-    moves there by the share of the pair's points that it won, or stays. Every pair counts the same, however many votes
-    it has. Under Bradley and Terry's model the scores estimate theta, without a fit.
+    A step picks one of the items, each with probability 1 / d, where d is the largest number of opponents any item has,
+    and moves there by the share of the pair's points that it won, or stays. Every pair counts the same, however many
+    votes it has. Under Bradley and Terry's model the scores estimate theta, without a fit.
 
     Two regularisations keep them finite. `pseudo_wins` are added to either side of every pair that was compared, so
-    that one unanimous pair does not hold the walk for ever; 0 is the plain method. With chance `restart` the walk jumps
-    anywhere: parts that never met each get time in proportion to their number of items, an item without votes stands at
-    the mean of the shares, and an item that is never left (possible with 0 pseudo-wins) is ahead by about -ln(restart).
-    A tie is half a win for each, conflicting votes count on both sides. All-tied items, and those of an empty prompt,
-    have 0.
+    that one unanimous pair does not trap the walk; 0 is the plain method. With probability `restart` the walk jumps
+    anywhere: groups that never met each get time in proportion to their number of items, an item without votes has the
+    mean share, and an item that is never left (possible with 0 pseudo-wins) is ahead by about -ln(restart). A tie is
+    half a win for each, conflicting votes count on both sides. All-tied items, and those of an empty prompt, have 0.
 
     Source: Negahban, Oh and Shah (2017), Operations Research 65.
 
@@ -86,19 +85,19 @@ def rank_centrality(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 
 
 
 def luce_spectral(tally: Tally, *, pseudo_wins: float = 0.5, restart: float = 1e-6) -> LogShares:
-    """Return the log of the stationary law of a walk in continuous time, which votes move from losers to winners.
+    """Return the log of the stationary distribution of a continuous-time walk from losers to winners.
 
     From i it moves to j at a rate of one for each vote that j won against i, so every vote counts the same, unlike in
-    `rank_centrality`, where every pair does; where all pairs have equally many votes, the two are one. Under Bradley
+    `rank_centrality`, where every pair does; if all pairs have equally many votes, the two methods agree. Under Bradley
     and Terry's model the scores estimate theta, without a fit: with rates divided by the sum of the strengths of i and
-    j, and the strengths renewed from the walk again and again, this becomes the maximum of its likelihood (which
-    `bradley_terry` finds faster), and the scores are what the first round of that finds.
+    j, and the strengths updated from the walk repeatedly, this converges to the maximum-likelihood estimate (which
+    `bradley_terry` finds faster), and the scores are the first iteration of that.
 
     `pseudo_wins` are added to either side of every pair that was compared, for the same reason as there. The walk jumps
-    anywhere at a rate of `restart` times that at which it leaves the item where it stays longest, so that parts that
-    never met each get time in proportion to their number of items, and an item without votes stands at the mean of the
-    shares. A tie is half a vote each way, conflicting votes count both ways, a missing pair is no move. All-tied items
-    that were compared equally, and those of an empty prompt, have 0.
+    anywhere at a rate of `restart` times the rate at which it leaves the item where it stays longest, so that groups
+    that never met each get time in proportion to their number of items, and an item without votes has the mean share. A
+    tie is half a vote each way, conflicting votes count both ways, a missing pair is no move. All-tied items that were
+    compared equally, and those of an empty prompt, have 0.
 
     Source: Maystre and Grossglauser (2015), NIPS 28.
 
@@ -124,7 +123,7 @@ def _lost(tally: Tally, pseudo_wins: float, restart: float) -> Floats:
 
 
 def _stationary(rates: Floats, jump: Floats) -> Floats:
-    """Return the stationary law (P, n) of a walk that moves at rates (P, n, n), and jumps anywhere at a rate (P,)."""
+    """Return the stationary distribution (P, n) of a walk with rates (P, n, n) that jumps anywhere at a rate (P,)."""
     prompts, n, _ = rates.shape
     system = -rates.transpose(0, 2, 1)
     diagonal = np.arange(n)

@@ -1,4 +1,4 @@
-"""From an estimate and its draws to intervals, and to which models really differ."""
+"""Confidence intervals from an estimate and its draws, and which models differ significantly."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,15 +15,16 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Standings:
-    """How sure scores are; without two draws and two groups of prompts nothing is known: NaN, and all ranks possible.
+    """Uncertainty of scores; with fewer than two draws or two groups of prompts, NaN, and all ranks are possible.
 
     Attributes:
         standard_errors: (n,).
         low: (n,) the lower end of the 95 % interval.
         high: (n,) the upper end.
-        over_next: (n,) how likely two equal models would differ as much as this one and the next best do, adjusted by
-            Holm over all neighbours; NaN for the last.
-        best: (n,) the best rank that a model may have: one more than the number of models that are better for sure.
+        over_next: (n,) the p-value of the difference between this model and the next best, Holm-adjusted over all
+            neighbours; NaN for the last.
+        best: (n,) the best rank that a model may have: one more than the number of models that are significantly
+            better.
         worst: (n,) the worst.
     """
 
@@ -38,11 +39,11 @@ class Standings:
 def standings(scores: Floats, drawn: Floats, *, groups: int, resolution: float = 0.0) -> Standings:
     """Return errors, intervals and comparisons of scores (n,) from draws of them (D, n).
 
-    The draws on either side of the estimate give the error to that side, so that the interval of a model that nearly
-    always won reaches further up than down; with 100 draws, the ends are less than half as unsteady as quantiles would
-    be. Errors are multiplied by the quantile of Student's distribution whose degrees of freedom allow for the number of
-    groups of prompts and of draws. Two models are compared by their difference in each draw. The rank intervals follow
-    from all pairs, adjusted by Holm, so that they hold all at once with a confidence of 95 %.
+    The draws on each side of the estimate give the standard error on that side, so that the interval of a model that
+    nearly always won reaches further up than down; with 100 draws, the ends vary less than half as much as quantiles
+    would. Errors are multiplied by the quantile of Student's t distribution whose degrees of freedom allow for the
+    number of groups of prompts and of draws. Two models are compared by their difference in each draw. The rank
+    intervals follow from Holm-adjusted tests of all pairs, so that they hold simultaneously with a confidence of 95 %.
 
     Args:
         scores: (n,).
@@ -130,7 +131,7 @@ def t_tail(ratios: Floats, freedom: float) -> Floats:
 
 @lru_cache(maxsize=64)
 def t_quantile(confidence: float, freedom: float) -> float:
-    """Return how many standard errors to either side cover a share of Student's distribution."""
+    """Return how many standard errors to each side cover a share of Student's distribution."""
     low, high = 1e-3, 1e9
     while high / low > 1 + 1e-12:
         middle = (low * high) ** 0.5

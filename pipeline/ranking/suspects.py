@@ -1,4 +1,4 @@
-"""Votes of one judge on one pair of models that contradict all other votes, found among comparisons of models."""
+"""Detecting votes of one judge on one pair of models that contradict all other votes."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from .robust import Cells, robust_bradley_terry
 from .tally import Floats
 
 FALSE_ALARMS = 0.05
-"""How likely a leaderboard without any corrupted votes is to have some flagged."""
+"""The probability that a leaderboard without corrupted votes has some flagged."""
 
 
 @dataclass(frozen=True)
 class Suspects:
-    """K cells, each the votes of one judge on one pair, that do not fit the others.
+    """K cells, each the votes of one judge on one pair, that contradict the others.
 
     Attributes:
         models: How many models there are.
         judge: (K,).
-        winner: (K,) the model that won more often than the others' votes would have it.
+        winner: (K,) the model that won more often than the other votes predict.
         loser: (K,) the other one.
         comparisons: (K,).
-        seen: (K,) the share of points that the winner has.
-        expected: (K,) the share that it should have.
+        seen: (K,) the observed share of points of the winner.
+        expected: (K,) the expected share.
         p_value: (K,).
         suspicion: (K,) the estimated share of the votes for the winner that is corrupted.
     """
@@ -50,8 +50,8 @@ class Suspects:
 def suspects(comparisons: Comparisons) -> Suspects:
     """Flag the cells that contradict the rest, the most suspicious first.
 
-    The rate of false flags is divided by the number of cells, so that a leaderboard of honest votes has one with a
-    chance of at most `FALSE_ALARMS`.
+    The false flag rate is divided by the number of cells (Bonferroni), so that a leaderboard of honest votes has any
+    flag with a probability of at most `FALSE_ALARMS`.
     """
     n, cell = comparisons.models, comparisons.cell
     better, worse = cell // n % n, cell % n

@@ -1,9 +1,9 @@
-"""The position effect as it shows in pairs that were shown in both orders, whatever the scores are.
+"""The position effect estimated from pairs that were shown in both orders, whatever the scores are.
 
-Candidate i beats j with odds e^(θ_i - θ_j + β) where it stands first, and e^(θ_i - θ_j - β) where it stands second. The
-ratio of the two is e^(2β): the scores cancel, and so does any assumption about them. The ratio common to all pairs is
-estimated by Mantel and Haenszel's method, which is consistent however few votes each pair has. With one vote in either
-order it is the number of conflicts won by the first slot over that of those won by the second.
+Candidate i beats j with odds e^(θ_i - θ_j + β) if it is shown first, and e^(θ_i - θ_j - β) if it is shown second. The
+ratio of the two is e^(2β): the scores cancel, so nothing need be assumed about them. The common odds ratio of all pairs
+is estimated by the Mantel–Haenszel method, which is consistent however few votes each pair has. With one vote in each
+order it is the number of conflicts won by the first slot divided by the number won by the second.
 
 Source:
     Mantel and Haenszel (1959), JNCI 22; Robins, Breslow and Greenland (1986), Biometrics 42, for the variance.
@@ -18,12 +18,12 @@ import numpy as np
 from .tally import Floats
 
 CONTINUITY = 0.25
-"""Half a conflict in favour of either slot, so that a judge without conflicts has an effect of 0, give or take 1."""
+"""Half a conflict in favour of each slot, so that a judge without conflicts has an effect of 0 ± 1."""
 
 
 @dataclass(frozen=True)
 class Swaps:
-    """What swapped pairs say.
+    """The estimate from swapped pairs.
 
     Attributes:
         effect: β, in logits in favour of the earlier slot.
@@ -40,9 +40,9 @@ def effect_of_swaps(points: Iterable[tuple[Floats, Floats]], continuity: float =
     """Return the position effect that pairs shown in both orders reveal.
 
     Args:
-        points: By batch of tournaments, points of i against j and of j against i, both (n, n, P), where i stood in the
+        points: For each batch of tournaments, points of i against j and of j against i, both (n, n, P), with i in the
             earlier slot.
-        continuity: What is added to either side, in halves of a conflict.
+        continuity: What is added to each side, in halves of a conflict.
     """
     first = second = continuity
     first_variance = second_variance = continuity

@@ -1,4 +1,4 @@
-"""Do majorities form an order? Circles of three, Kendall's zeta, and triples that no order with ties can explain."""
+"""Are majorities transitive? Cyclic triads, Kendall's zeta, and triples that no order with ties can explain."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from .tally import Floats, Tally
 
 @dataclass(frozen=True)
 class Transitivity:
-    """What the majorities of each prompt's pairs say, (P,) each.
+    """Measures of the pairwise majorities of each prompt, (P,) each.
 
     Attributes:
-        cyclic_triads: How many sets of three candidates form a circle, each beaten by the next.
-        zeta: Kendall's coefficient of consistence, 1 without a circle, 0 with as many as there can be; NaN with fewer
-            than three candidates, or where a pair has no majority.
-        nontransitivity: The share of sets of three, each pair of which was compared, that no order explains, ties
-            allowed: a circle, or a tie that the two other verdicts exclude. NaN where no such set was compared.
+        cyclic_triads: How many sets of three candidates form a cycle, each beaten by the next.
+        zeta: Kendall's coefficient of consistence, 1 without cycles, 0 with as many as possible; NaN with fewer than
+            three candidates, or if a pair has no majority.
+        nontransitivity: The share of fully compared sets of three that no order with ties explains: a cycle, or a tie
+            that the two other verdicts exclude. NaN if no set was fully compared.
     """
 
     cyclic_triads: Codes
@@ -29,9 +29,9 @@ class Transitivity:
 def transitivity(tally: Tally) -> Transitivity:
     """Count triads by products of matrices, so that the cost does not grow with the number of triples.
 
-    With B[i, j] where i beats j, and T where they tie, the sets of three that contradict themselves are circles
-    (closed walks of three steps in B, met from each of three corners), those with i beating j beating k yet tied with
-    k (B² and T), and those with i tied with j tied with k yet beating k (T² and B).
+    With B[i, j] where i beats j, and T where they tie, the sets of three that contradict themselves are cycles (closed
+    walks of three steps in B, counted from each of three corners), those with i beating j beating k yet tied with k (B²
+    and T), and those with i tied with j tied with k yet beating k (T² and B).
 
     Source:
         Kendall and Babington Smith (1940), Biometrika 31, for zeta; "TrustJudge" (arXiv 2509.21117) for the ratio.

@@ -1,4 +1,4 @@
-"""Ratings with uncertainty that learn from match after match, of any number of items: Weng and Lin's, and TrueSkill."""
+"""Ratings with uncertainty, updated match by match, each of any number of items: Weng and Lin's, and TrueSkill."""
 
 import math
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from .tally import Floats
 
 @dataclass(frozen=True)
 class Skills:
-    """What is believed of each item after the last match.
+    """The posterior belief about each item after the last match.
 
     Attributes:
         scores: (P, n), the mean of the belief, higher is better; the unit is that of `mu`.
-        standard_deviations: (P, n), of the belief. They are the filter's own and no standard errors: it keeps no
-            correlations, so in a small group that only plays itself it soon takes the common level for known. There,
-            with two items a match, TrueSkill's serve for leads (the root of the sum of two squares covers 93 to 98 % at
-            the level of 95 %), not for single scores; after hundreds of matches Weng and Lin's serve for neither.
+        standard_deviations: (P, n), of the belief. They are the filter's own and not standard errors: it keeps no
+            correlations, so in a small closed group it soon treats the common level as known. There, with two items per
+            match, TrueSkill's can be used for leads (the root of the sum of two squares covers 93 to 98 % at the 95 %
+            level), but not for single scores; after hundreds of matches Weng and Lin's can be used for neither.
         matches: (P,), how many matches were played.
     """
 
@@ -31,12 +31,12 @@ class Skills:
 
     @property
     def conservative(self) -> Floats:
-        """(P, n): mean less three standard deviations, the usual leaderboard score."""
+        """(P, n): mean minus three standard deviations, the usual leaderboard score."""
         return self.scores - 3 * self.standard_deviations
 
 
 class Update(Protocol):
-    """What a match of K items does: means and variances (B, K), lead in rank (B, K, K) and who met whom (B, K, K)."""
+    """A match's update: means and variances (B, K), lead in rank (B, K, K) and who met whom (B, K, K)."""
 
     def __call__(self, mean: Floats, variance: Floats, lead: Floats, met: Floats) -> tuple[Floats, Floats]: ...
 
@@ -58,11 +58,10 @@ def weng_lin(
     Match v, one of (V,), has the `items` (V, K) of its prompt, and their `ranks` (V, K): 1 best, equal where tied, nan
     for an empty seat. With c^2 = s_i^2 + s_j^2 + 2 beta^2 and p = 1 / (1 + e^((mu_j - mu_i) / c)), an item's mean moves
     by s_i^2 / c times (result - p), a tie being 1/2, and its variance shrinks by the factor 1 - (s_i / c) (s_i^2 / c^2)
-    p (1 - p), both summed over its opponents; `kappa` is the least factor, and `tau` is added in quadrature to the
-    deviations before a match. Matches are taken in the order given, and the order matters a little. Items without
-    matches keep `mu` and `sigma`; conflicting matches pull to and fro; every answer is finite.
-
-    Source: Weng and Lin (2011), JMLR 12, algorithm 1.
+    p (1 - p), both summed over its opponents; `kappa` is the smallest factor allowed, and `tau` is added in quadrature
+    to the deviations before a match. Matches are used in the order given, and the order matters a little. Items without
+    matches keep `mu` and `sigma`; conflicting matches pull in opposite directions; every result is finite. Source: Weng
+    and Lin (2011), JMLR 12, algorithm 1.
     """
 
     def update(mean: Floats, variance: Floats, lead: Floats, met: Floats) -> tuple[Floats, Floats]:
@@ -93,14 +92,13 @@ def trueskill(
     """Rate the n items of each of P prompts (`shape` is (P, n)) by TrueSkill's update, one player a team.
 
     Matches are given as for `weng_lin`. Each item performs at Normal(theta, beta^2), and the better performance wins
-    unless they are within the draw margin, which follows from `draw_probability` for equal items (0: draws are
-    evidence of exactly equal performances). With two items this is TrueSkill itself; with more, the corrections of all
-    pairs are added up as in K-Sort Arena, which counts every pair as if it were a match of its own, so the deviations
-    shrink too fast; `kappa` is the least factor of a variance. Matches are taken in the order given, and the order
-    matters a little. Items without matches keep `mu` and `sigma`; conflicting matches pull to and fro; every answer is
-    finite.
-
-    Source: Herbrich, Minka and Graepel (2006), NIPS 19; "K-Sort Arena" (arXiv 2408.14468), for more than two items.
+    unless they are within the draw margin, which follows from `draw_probability` for equal items (0: draws are evidence
+    of exactly equal performances). With two items this is TrueSkill itself; with more, the corrections of all pairs are
+    added up as in K-Sort Arena, which counts every pair as if it were a match of its own, so the deviations shrink too
+    fast; `kappa` is the smallest factor allowed for a variance. Matches are used in the order given, and the order
+    matters a little. Items without matches keep `mu` and `sigma`; conflicting matches pull in opposite directions;
+    every result is finite. Source: Herbrich, Minka and Graepel (2006), NIPS 19; "K-Sort Arena" (arXiv 2408.14468), for
+    more than two items.
 
     Raises:
         ValueError: if `draw_probability` is below 0 or not below 1.

@@ -1,7 +1,7 @@
-"""How likely each candidate is to beat another one of its prompt, as far as scores are those of a model that says so.
+"""How likely each candidate is to beat another one of its prompt, for models whose scores imply it.
 
-Such a model has a link: the chance of the better of two to win, given its lead in score and that they do not tie. The
-scores are taken as they are; how uncertain they are is for their standard errors to say.
+Such a model has a link: the probability that a candidate wins, given its lead in score and that the two do not tie. The
+scores are treated as exact; their uncertainty is left to their standard errors.
 """
 
 import math
@@ -16,28 +16,28 @@ from .special import normal_cdf
 from .tally import Floats
 
 Link = Callable[[Floats], Floats]
-"""Turns leads, of any shape, into chances; that of a lead and that of its negative add up to 1."""
+"""Turns leads, of any shape, into probabilities; those of a lead and of its negative add up to 1."""
 
 ELO_LOGIT = 400 / math.log(10)
 """A lead of one logit in Elo points."""
 
 PERFORMANCE_SD = math.sqrt(2) * 25 / 6
-"""How far the difference of two performances strays, by Weng and Lin's and TrueSkill's beta."""
+"""The standard deviation of the difference of two performances, by Weng and Lin's and TrueSkill's beta."""
 
 TIED_WITHIN = NormalDist().inv_cdf(0.55)
 """TrueSkill's draw margin in these units, where equal items draw once in ten."""
 
 
 def chances_against_others(scores: Floats, link: Link) -> Floats:
-    """Return the chance (P, n) of each candidate to beat another of its prompt that is drawn by chance.
+    """Return the probability (P, n) that each candidate beats another of its prompt, drawn at random.
 
-    It is the mean over all others of the chance to beat each, from equal slots, given that the two do not tie. A
-    prompt's chances add up to n / 2, and stand in the order of its scores. NaN where there is no other, and in prompts
-    with an unknown score.
+    It is the mean over all others of the probability of beating each, without a position effect and given that the two
+    do not tie. A prompt's probabilities add up to n / 2, and are in the order of its scores. NaN if there is no other
+    candidate, and in prompts with an unknown score.
 
     Args:
         scores: (P, n), higher is better.
-        link: That of the model whose scores they are.
+        link: The link of the model whose scores they are.
     """
     columns = np.ascontiguousarray(scores.T)
     items = len(columns)
@@ -57,8 +57,8 @@ def elo_link(lead: Floats) -> Floats:
 def rao_kupper_link(lead: Floats, tie: float) -> Floats:
     """Return the chance by Rao and Kupper's model, with nu = e^alpha the tie parameter.
 
-    A win has s(lead - alpha) and a loss s(-lead - alpha), s being the logistic function. Other than in Davidson's model
-    the odds of the two depend on alpha: from e^lead without ties up to e^(2 lead) where nearly everything ties.
+    A win has probability s(lead - alpha) and a loss s(-lead - alpha), s being the logistic function. Unlike in
+    Davidson's model, their odds depend on alpha: from e^lead without ties up to e^(2 lead) if nearly everything ties.
 
     Source: Rao and Kupper (1967), JASA 62.
     """

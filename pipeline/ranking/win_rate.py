@@ -1,4 +1,4 @@
-"""The win rate: what share of its comparisons an item won."""
+"""The win rate: the share of its comparisons that an item won."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Over = Literal["comparisons", "opponents"]
 
 @dataclass(frozen=True)
 class WinRate:
-    """What an item won of what it was asked to win.
+    """Shares of comparisons won, and their standard errors.
 
     Attributes:
         scores: (P, n) between 0 and 1; 0.5 for an item that was never compared.
@@ -31,14 +31,14 @@ class WinRate:
 def win_rate(tally: Tally, *, over: Over = "comparisons") -> WinRate:
     """Return the share of wins, a tie being half a win.
 
-    Over "comparisons" it is points by votes, the chance of winning against an opponent drawn as they were drawn, and
-    the standard error is that of a mean of independent votes. Over "opponents" it is the mean of the rates against each
-    opponent that was met, so that a frequent opponent does not count more; the opponents are then taken as given, and
-    the standard error holds the votes' noise alone. In both, the variance of a vote is estimated with one win and one
-    loss added, so that an item that won or lost everything has an honest error; with ten votes on an item that wins
-    nine times out of ten, an interval of 95 % may still hold the truth in 85 % of the cases only, with thirty in 91 %.
-    Conflicting votes are votes like others; missing pairs are left out, which makes rates of unequally lucky items hard
-    to compare: prefer a model for those.
+    Over "comparisons" it is points divided by votes, the probability of winning against an opponent drawn as they were
+    drawn, and the standard error is that of a mean of independent votes. Over "opponents" it is the mean of the rates
+    against each opponent that was met, so that a frequent opponent does not count more; the opponents are then treated
+    as fixed, and the standard error includes only the noise of the votes. In both, the variance of a vote is estimated
+    with one win and one loss added, so that an item that won or lost everything has a realistic standard error; with
+    ten votes on an item that wins nine times out of ten, a 95 % interval may still contain the true value in only 85 %
+    of cases, with thirty in 91 %. Conflicting votes count like any others. Missing pairs are left out, which makes
+    rates hard to compare if items met opponents of different strength: prefer a model then.
 
     The correction is that of Agresti and Coull (1998), The American Statistician 52, on the variance only.
 
