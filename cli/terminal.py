@@ -70,7 +70,8 @@ def _figures(figures: dict[str, Any]) -> Iterator[str]:
         whose, _, what = name.rpartition("_")
         if not value or (what in {"error", "low", "high"} and whose in figures):
             continue
-        part = f"{name.removesuffix('_usd').replace('_', ' ')} {'$' * name.endswith('_usd')}{_figure(value)}"
+        kind, of, judge = name.partition(" of ")
+        part = f"{kind.removesuffix('_usd').replace('_', ' ')}{of}{judge} {'$' * kind.endswith('_usd')}{_figure(value)}"
         if (error := figures.get(f"{name}_error")) is not None:
             part += f" ± {_figure(error)}"
         if (low := figures.get(f"{name}_low")) is not None:

@@ -62,9 +62,11 @@ def test_a_figure_stands_beside_its_error_and_its_interval(capsys: pytest.Captur
     assert "effect 0.612 ± 0.05 · share 0.5 (0.4 to 0.6)\n" in capsys.readouterr().err
 
 
-def test_a_judge_that_is_called_like_an_error_keeps_its_figure(capsys: pytest.CaptureFixture[str]) -> None:
-    show_summary(Summary("rank", "r.parquet", "prompts", 0, 0, figures={"share_of_type_error": 0.5}))
-    assert "share of type error 0.5\n" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["type_error", "a of b_low", "judge_usd"])
+def test_a_judge_keeps_its_figure_and_its_name_whatever_that_is(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    figures = {"first_slot_share": 0.4, f"first_slot_share of {name}": 0.5}
+    show_summary(Summary("rank", "r.parquet", "prompts", 0, 0, figures=figures))
+    assert f"first slot share of {name} 0.5\n" in capsys.readouterr().err
 
 
 def test_no_name_in_a_summary_steers_the_terminal(
