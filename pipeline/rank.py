@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .errors import UsageError, did_you_mean
-from .formats.evidence import read_evidence
+from .formats.evidence import evidence_of
 from .formats.models import models_of
 from .formats.rankings import Rankings
 from .formats.votes import Votes, read_votes
@@ -98,11 +98,11 @@ def rank(
         UsageError: The votes, the responses, or an option cannot be used; or no vote has a column that an option needs.
     """
     if method not in METHODS:
-        raise UsageError(f"There is no ranking method '{method}'.", did_you_mean(method, list(METHODS)))
+        raise UsageError(f"There is no ranking method '{method}'.", did_you_mean(method, METHODS))
     if conflicts not in CONFLICTS:
-        raise UsageError(f"Conflicts cannot count as '{conflicts}'.", did_you_mean(conflicts, list(CONFLICTS)))
+        raise UsageError(f"Conflicts cannot count as '{conflicts}'.", did_you_mean(conflicts, CONFLICTS))
     if vote_weight not in VOTE_WEIGHTS:
-        raise UsageError(f"Votes cannot be weighted by '{vote_weight}'.", did_you_mean(vote_weight, list(VOTE_WEIGHTS)))
+        raise UsageError(f"Votes cannot be weighted by '{vote_weight}'.", did_you_mean(vote_weight, VOTE_WEIGHTS))
     if vote_weight != "none" and (not METHODS[method].takes_weights or METHODS[method].fuses_rankings):
         raise UsageError(
             f"{method} takes every vote of a judge for as much as any other.",
@@ -131,9 +131,11 @@ def rank(
     }
     made = provenance_of("rank", settings, [votes, responses], [output])
     with TableWriter(output, RANKINGS.schema, made) as writer:
-        read = read_votes(votes, criterion)
+        options = [option for option in (conflicts, vote_weight) if option in NEEDED]
+        read = read_votes(votes, criterion, {NEEDED[option] for option in options})
         models = models_of(responses, read) if responses is not None else None
-        counting = _counting(votes, read, judge_weights, conflicts, vote_weight, criterion)
+        evidence = {option: evidence_of(read, NEEDED[option], votes) for option in options}
+        counting = Counting(*_sources(read, judge_weights), conflicts, vote_weight, evidence)
         shared = _shared(read, counting, METHODS[method], known, prior_sd)
         scorer, chances, results = scorer_of(method, shared), chances_of(method, shared), Results(read.candidates)
         rankings = _rankings(read, results, method, models)
@@ -155,19 +157,6 @@ def rank(
         figures=figures(read, results, counting, shared, method),
         warnings=tuple(warnings(read, results, counting, method)),
     )
-
-
-def _counting(
-    path: str | Path,
-    votes: Votes,
-    weights: Mapping[str, float] | None,
-    conflicts: str,
-    vote_weight: str,
-    criterion: str | None,
-) -> Counting:
-    options = [option for option in (conflicts, vote_weight) if option in NEEDED]
-    evidence = {option: read_evidence(path, votes, NEEDED[option], criterion) for option in options}
-    return Counting(*_sources(votes, weights), conflicts, vote_weight, evidence)
 
 
 def _sources(votes: Votes, weights: Mapping[str, float] | None) -> tuple[Codes, Codes, Floats | None]:

@@ -36,7 +36,12 @@ def read_encoded(path: str | Path, kind: TableKind, encoded: Collection[str]) ->
     for group in _groups(file, path, present):
         if any(group[name].null_count for name in kind.needed if not kind.schema.field(name).nullable):
             deque(read(path, kind), maxlen=0)  # which says in which row
-        yield pa.table({column.name: _as_wanted(group, column, encoded) for column in kind.schema})
+        try:
+            columns = {column.name: _as_wanted(group, column, encoded) for column in kind.schema}
+        except pa.ArrowInvalid:
+            deque(read(path, kind), maxlen=0)  # which names the column
+            raise
+        yield pa.table(columns)
 
 
 def _groups(file: pq.ParquetFile, path: str | Path, columns: list[str]) -> Iterator[pa.Table]:

@@ -1,17 +1,12 @@
 """What votes on two candidates say besides who won: strength, probabilities and perplexity."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..reading import display, read
-from ..tables import VOTES
+from ..reading import display
 from .vote_batches import Flags
 from .votes import Votes
 
@@ -28,15 +23,14 @@ _ELSEWHERE = (
 _ROUNDING = 1e-6
 
 
-def read_evidence(path: str | Path, votes: Votes, column: str, criterion: str | None = None) -> Floats:
-    """Read one more column of a votes table, for votes that were read from it.
+def evidence_of(votes: Votes, column: str, path: str | Path) -> Floats:
+    """Return what one more column of a votes table says of votes on two candidates.
 
     Args:
-        path: The file.
-        votes: What `read_votes` found there.
+        votes: The votes, read with this column.
         column: "strength" or "perplexity", which give (V,), or "scores", which gives (V, 2): the probability of either
             slot to be the better one.
-        criterion: The criterion by which votes were kept.
+        path: The file, for messages.
 
     Returns:
         The values of the column; NaN if missing, and for votes that do not show two candidates.
@@ -44,7 +38,7 @@ def read_evidence(path: str | Path, votes: Votes, column: str, criterion: str | 
     Raises:
         UsageError: No vote on two candidates has the column, or one has an impossible value.
     """
-    found = np.concatenate(list(_read(path, column, criterion)))
+    found = votes.evidence[column].copy()
     found[~(votes.valid & (votes.sizes == 2))] = np.nan
     known = ~np.isnan(found).any(-1) if column == "scores" else ~np.isnan(found)
     found[~known] = np.nan
@@ -68,22 +62,3 @@ def _refuse(path: str | Path, column: str, wrong: Flags, hint: str) -> None:
         count = int(wrong.sum())
         votes = "vote" if count == 1 else "votes"
         raise UsageError(f"{display(path)}: '{column}' of {count:,} {votes} on two candidates is no such thing.", hint)
-
-
-def _read(path: str | Path, column: str, criterion: str | None) -> Iterator[Floats]:
-    """Yield numbers, or the two entries of lists; NaN for null and for lists of another length."""
-    kind = pa.list_(pa.float64()) if column == "scores" else pa.float64()
-    fields = [pa.field("prompt_id", pa.string()), pa.field("criterion", pa.string()), pa.field(column, kind)]
-    for table in read(path, replace(VOTES, schema=pa.schema(fields), needed=("prompt_id",))):
-        values = table[column].combine_chunks()
-        if column == "scores":
-            numbers = np.full((len(values), 2), np.nan)
-            two = pc.fill_null(pc.equal(values.value_lengths(), 2), False)
-            entries = values.filter(two).flatten().fill_null(np.nan)
-            numbers[two.to_numpy(zero_copy_only=False)] = entries.to_numpy().reshape(-1, 2)
-        else:
-            numbers = values.fill_null(np.nan).to_numpy()
-        if criterion is not None:
-            kept = pc.fill_null(pc.equal(table["criterion"].combine_chunks(), criterion), False)
-            numbers = numbers[kept.to_numpy(zero_copy_only=False)]
-        yield numbers

@@ -1,7 +1,7 @@
 """Rows of votes, made by prefpipe or elsewhere, read and checked some tens of thousands at a time."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,6 @@ from .codes import Coded, Codes, by_size, condensed, narrowed
 from .encoded import read_encoded
 
 _READ = ("prompt_id", "judge", "repeat", "shown", "status", "ranks", "scores", "criterion")
-_KIND = replace(VOTES, schema=pa.schema([VOTES.schema.field(name) for name in _READ]))
 
 _ENCODED = ("prompt_id", "judge", "shown", "status")
 """Columns whose strings stay the codes that a Parquet file has for them."""
@@ -50,6 +49,7 @@ class VoteBatch:
         sizes: (V,) how many slots it has.
         ranks: (S,) 1 is best; 0 was not ranked, or the vote is not valid.
         ratings: (V,) the score that a valid vote on one single candidate gave; NaN elsewhere.
+        evidence: Further columns by name, (V,) each, or (V, 2) for lists of two; NaN where there is no value.
     """
 
     prompt: Coded
@@ -61,15 +61,19 @@ class VoteBatch:
     sizes: Codes
     ranks: Codes
     ratings: NDArray[np.float64]
+    evidence: Mapping[str, NDArray[np.float64]]
 
 
-def vote_batches(path: str | Path) -> Iterator[VoteBatch]:
-    """Yield the rows of a file, checked; while some are checked, the next are read."""
+def vote_batches(path: str | Path, evidence: Collection[str] = ()) -> Iterator[VoteBatch]:
+    """Yield the rows of a file, with further columns of numbers as evidence, checked while the next rows are read."""
+    fields = [VOTES.schema.field(name) for name in _READ]
+    fields += [pa.field(name, pa.float64()) for name in evidence if name not in _READ]
+    kind = replace(VOTES, schema=pa.schema(fields))
     row = 1
     with ThreadPoolExecutor(1) as checker:
         waiting: deque[Future[VoteBatch]] = deque()
-        for table in _gathered(read_encoded(path, _KIND, _ENCODED)) if is_parquet(path) else read(path, _KIND):
-            waiting.append(checker.submit(_checked, table, _Rows(display(path), row)))
+        for table in _gathered(read_encoded(path, kind, _ENCODED)) if is_parquet(path) else read(path, kind):
+            waiting.append(checker.submit(_checked, table, _Rows(display(path), row), evidence))
             row += table.num_rows
             if len(waiting) > LOOKAHEAD:
                 yield waiting.popleft().result()
@@ -102,8 +106,8 @@ class _Rows:
             raise UsageError(f"{self.file}, row {self.first + int(bad.argmax()):,}: {problem}.", hint)
 
 
-def _checked(table: pa.Table, rows: _Rows) -> VoteBatch:
-    columns = {name: _whole(table[name]) for name in _READ}
+def _checked(table: pa.Table, rows: _Rows, evidence: Collection[str]) -> VoteBatch:
+    columns = {name: _whole(table[name]) for name in table.column_names}
     ranks, scores = columns["ranks"], columns["scores"]
     sizes = _lengths(columns["shown"])
     rows.refuse(sizes == 0, "'shown' is empty", "It lists the ids of the candidates that the judge saw.")
@@ -142,6 +146,7 @@ def _checked(table: pa.Table, rows: _Rows) -> VoteBatch:
         condensed(sizes),
         narrowed(_places(ranks, valid & fits, sizes, rows)),
         ratings,
+        {name: _numbers(columns[name]) for name in evidence},
     )
 
 
@@ -177,6 +182,17 @@ def _placed(values: NDArray[Any], slots: Flags | None) -> NDArray[Any]:
     placed = np.zeros(len(slots), values.dtype)
     placed[slots] = values
     return placed
+
+
+def _numbers(values: pa.Array) -> NDArray[np.float64]:
+    """Return numbers, or the two entries of lists; NaN for null and for lists of another length."""
+    if not pa.types.is_list(values.type):
+        return np.asarray(values.fill_null(np.nan))
+    numbers = np.full((len(values), 2), np.nan)
+    two = pc.fill_null(pc.equal(values.value_lengths(), 2), False)
+    entries = values.filter(two).flatten().fill_null(np.nan)
+    numbers[_flags(two)] = entries.to_numpy().reshape(-1, 2)
+    return numbers
 
 
 def _criteria(criterion: pa.StringArray) -> Coded:

@@ -1,5 +1,6 @@
 """Votes, made by prefpipe or elsewhere, as integer codes: ten million of them in half a gigabyte."""
 
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ class Votes:
         items: (S,) the candidate in each slot, counted within its prompt.
         ranks: (S,) 1 is best; 0 was not ranked, or the vote is not valid.
         ratings: (V,) the score that a valid vote on one single candidate gave; NaN elsewhere.
+        evidence: Further columns by name, (V,) each, or (V, 2) for lists of two; NaN where there is no value.
     """
 
     prompt_ids: pa.Array
@@ -51,9 +53,10 @@ class Votes:
     items: Codes
     ranks: Codes
     ratings: NDArray[np.float64]
+    evidence: Mapping[str, NDArray[np.float64]]
 
 
-def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
+def read_votes(path: str | Path, criterion: str | None = None, evidence: Collection[str] = ()) -> Votes:
     """Read votes, deriving what a file made elsewhere leaves out.
 
     `prompt_id`, `judge`, `shown` and `ranks` are needed. A vote without status is "ok" if it has ranks
@@ -64,12 +67,13 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
     Args:
         path: The file.
         criterion: The criterion whose votes to keep, if there are several; prompts without any such vote stay.
+        evidence: Further columns to read: "strength", "scores", "perplexity".
 
     Raises:
         UsageError: The file is not a table of votes, a row contradicts itself, votes are by several criteria and none
             is named, or there is no vote by the named one.
     """
-    batches = list(vote_batches(path))
+    batches = list(vote_batches(path, evidence))
     criteria = unified([batch.criterion for batch in batches])
     check_criterion(display(path), criteria.names.to_pylist(), criterion)
     with ThreadPoolExecutor(1) as beside:
@@ -81,6 +85,7 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
             for name in ("sizes", "valid", "ranks", "repeat", "ratings")
         )
         response = shown.result()
+        further = {name: np.concatenate([batch.evidence[name] for batch in batches]) for name in evidence}
     del batches, shown
     items, response_ids, candidates = local_codes(prompt.codes, sizes, response, len(prompt.names))
     offsets = ends_of(sizes)
@@ -102,6 +107,7 @@ def read_votes(path: str | Path, criterion: str | None = None) -> Votes:
         items,
         ranks,
         ratings,
+        further,
     )
     if len(criteria.names) < 2:
         return votes
@@ -122,4 +128,5 @@ def some(votes: Votes, kept: Flags) -> Votes:
         items=votes.items[slots],
         ranks=votes.ranks[slots],
         ratings=votes.ratings[kept],
+        evidence={name: values[kept] for name, values in votes.evidence.items()},
     )

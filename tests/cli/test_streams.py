@@ -92,3 +92,14 @@ def test_the_store_may_be_named_in_the_environment(prefpipe: Run, data: Path, mo
     assert prefpipe(*commands(data)["generate"], "-o", "-").returncode == 0
     assert Path("mine/answers.db").exists()
     assert not Path(".prefpipe").exists()
+
+
+def test_votes_on_standard_input_bring_their_strengths(prefpipe: Run) -> None:
+    pairs = (("ab", 1), ("bc", 2), ("ac", 2))
+    rows = [
+        {"prompt_id": "p", "judge": "j", "shown": list(pair), "ranks": [1, 2], "strength": strength}
+        for pair, strength in pairs
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    result = prefpipe("rank", "-", "-o", "-", "--vote-weight", "strength", stdin=lines)
+    assert (result.returncode, json.loads(result.stdout)["response_ids"]) == (0, ["a", "b", "c"])

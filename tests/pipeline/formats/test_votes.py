@@ -269,3 +269,13 @@ def test_a_list_view_is_refused_by_name(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "votes.parquet")
     with pytest.raises(UsageError, match=r"column 'shown' is list_view<.*>, where a votes table has a list of texts"):
         read_votes(tmp_path / "votes.parquet")
+
+
+def test_a_late_number_that_is_none_is_an_error_with_its_column(tmp_path: Path) -> None:
+    rows = [vote("ab", [1, 2]), vote("bc", [1, 2])]
+    table = pa.Table.from_pylist(rows, schema=MINIMAL).append_column("strength", pa.array(["1", "strong"]))
+    pq.write_table(table, tmp_path / "votes.parquet", row_group_size=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefpipe.pipeline.reading.BATCH_ROWS", 1)
+        with pytest.raises(UsageError, match="column 'strength' is string, where a votes table has a number"):
+            read_votes(tmp_path / "votes.parquet", evidence=["strength"])
