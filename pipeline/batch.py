@@ -164,7 +164,7 @@ def _chosen(journal: Journal, names: Collection[str]) -> list[Batch]:
     known = {_name(batch): batch for batch in journal.batches()}
     for name in names:
         if name not in known:
-            raise UsageError(f"There is no batch {name} in {journal.path}.", did_you_mean(name, list(known)))
+            raise UsageError(f"There is no batch {name} in {journal.path}.", did_you_mean(name, known))
     return [known[name] for name in names]
 
 

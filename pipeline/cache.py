@@ -201,7 +201,7 @@ def plan_pruning(
         known = held.models()
         for model in models:
             if model not in known:
-                raise UsageError(f"{held.path} holds no answers of {model}.", did_you_mean(model, list(known)))
+                raise UsageError(f"{held.path} holds no answers of {model}.", did_you_mean(model, known))
         for kept in held.answers(_selection(held, before, models, keep)):
             answers += 1
             size += len(kept.raw)

@@ -146,7 +146,7 @@ def _model(path: Path, name: str, value: object) -> ModelTable:
     for key, option in options.items():
         if key not in fields:
             hint = f'A name with a dot stands in quotes: [models."{name}.{key}"].' if isinstance(option, dict) else None
-            raise UsageError(f"{place} has no key '{key}'.", hint or did_you_mean(key, list(fields)))
+            raise UsageError(f"{place} has no key '{key}'.", hint or did_you_mean(key, fields))
     table = ModelTable(**{key: _converted(f"{place} {key}", option, fields[key]) for key, option in options.items()})
     _check_variable(place, table.api_key_env)
     _check_urls(place, table)

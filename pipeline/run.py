@@ -130,7 +130,7 @@ def read_recipe(recipe: str | Path, folder: str | Path) -> list[Step]:
         raise UsageError(f"{path} is not valid TOML: {error}.", _SHAPE) from error
     for name, options in tables.items():
         if name not in STAGES:
-            raise UsageError(f"{path}: there is no stage [{name}].", did_you_mean(name, list(STAGES)))
+            raise UsageError(f"{path}: there is no stage [{name}].", did_you_mean(name, STAGES))
         if not isinstance(options, dict):
             raise UsageError(f"{path}: '{name}' is not a table.", f"Write [{name}], and its options below it.")
     wanted = [stage for stage in STAGES if stage in tables]
@@ -157,7 +157,7 @@ def _checked(path: Path, stage: str, options: dict[str, Any]) -> dict[str, Any]:
     parameters = _parameters(stage)
     for name in options:
         if name not in parameters:
-            raise UsageError(f"{path}: [{stage}] has no option '{name}'.", did_you_mean(name, list(parameters)))
+            raise UsageError(f"{path}: [{stage}] has no option '{name}'.", did_you_mean(name, parameters))
     checked = {}
     for name, (hint, required) in parameters.items():
         if name not in options:

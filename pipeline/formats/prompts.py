@@ -76,7 +76,7 @@ def _conversation_of(row: Row, place: str, column: str | None) -> tuple[list[Mes
         raise UsageError(f"{place}: '{empty}' is empty.", "Remove the row or fill it in.")
     if found is None:
         wanted = f"'{column}'" if column else "'prompt', 'messages' or 'instruction'"
-        hint = did_you_mean(column, list(row)) if column else f"It has {', '.join(row)}; name one with --prompt-column."
+        hint = did_you_mean(column, row) if column else f"It has {', '.join(row)}; name one with --prompt-column."
         raise UsageError(f"{place} has no column {wanted}.", hint)
     if found == "instruction" and isinstance(row[found], str) and row.get("input"):
         return conversation(f"{row[found]}\n\n{row['input']}", place), {"instruction", "input"}

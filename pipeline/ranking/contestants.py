@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import UsageError, listed
 from .codes import Codes
 from .model_comparisons import Counts
+
+MOST_NAMED = 5
 
 
 def contestants(judges: Sequence[str], models: Sequence[str]) -> Codes:
@@ -20,8 +22,9 @@ def contestants(judges: Sequence[str], models: Sequence[str]) -> Codes:
     found = np.array([code.get(name, -1) for name in judges], np.int64)
     if (competing := int((found >= 0).sum())) < 2:
         raise UsageError(
-            f"peer-rank weighs judges by how they rank as models, and {competing} of the judges ({_some(judges)}) "
-            f"{'is a model' if competing else 'are models'} ({_some(models)}).",
+            f"peer-rank weighs judges by how they rank as models, and {competing} of the judges "
+            f"({listed(judges, MOST_NAMED)}) {'is a model' if competing else 'are models'} "
+            f"({listed(models, MOST_NAMED)}).",
             "Judge with the models themselves, under the same names, or use bradley-terry.",
         )
     return found
@@ -36,7 +39,3 @@ def of_others(contestant: Codes) -> Counts:
         return others
 
     return counts
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

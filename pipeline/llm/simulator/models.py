@@ -155,7 +155,7 @@ def parse_model(name: str, defaults: Mapping[str, float] | None = None) -> Simul
     spec = name.removeprefix(PREFIX)
     family, asks, query = spec.partition("?")
     if family not in PRESETS:
-        raise UsageError(f"There is no simulated model '{family}'.", did_you_mean(family, list(PRESETS)))
+        raise UsageError(f"There is no simulated model '{family}'.", did_you_mean(family, PRESETS))
     traits: dict[str, Any] = {}
     for trait, value in (defaults or {}).items():
         _check_known(trait, PREFIX)
@@ -173,7 +173,7 @@ def parse_model(name: str, defaults: Mapping[str, float] | None = None) -> Simul
 def _check_known(trait: str, where: str) -> None:
     if trait not in TRAITS:
         message = f"'{trait}' in '{where}' is not a trait of a simulated model."
-        raise UsageError(message, did_you_mean(trait, list(TRAITS)))
+        raise UsageError(message, did_you_mean(trait, TRAITS))
 
 
 def _read(trait: str, text: str, where: str) -> float:
